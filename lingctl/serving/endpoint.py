@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,9 +100,7 @@ class Endpoint:
         return replace(self, served_name=served_name)
 
 
-def endpoint_of(
-    cluster: Cluster, *, tls: TlsFiles = NO_TLS_FILES, environment: Mapping[str, str] | None = None
-) -> Endpoint:
+def endpoint_of(cluster: Cluster, *, tls: TlsFiles = NO_TLS_FILES) -> Endpoint:
     """The endpoint of a cluster: its primary's service address and ports.
 
     HTTPS where hosts.yaml has it or a CA is given, which wins.
@@ -121,19 +118,13 @@ def endpoint_of(
         service_url=f"{scheme}://{host}:{cluster.serving.port}",
         management_url=management if engine_of(cluster).http.management else "",
         served_name=cluster.serving.served_name,
-        api_key=_api_key(environment),
+        api_key=_api_key(),
         tls=tls,
         deployed=True,
     )
 
 
-def endpoint_at(
-    url: str,
-    *,
-    served_name: str = "",
-    tls: TlsFiles = NO_TLS_FILES,
-    environment: Mapping[str, str] | None = None,
-) -> Endpoint:
+def endpoint_at(url: str, *, served_name: str = "", tls: TlsFiles = NO_TLS_FILES) -> Endpoint:
     """The endpoint of any OpenAI-compatible service.
 
     A base path is kept, a trailing ``/v1`` may be given or not, and so may a whole path to ask at.
@@ -148,7 +139,7 @@ def endpoint_at(
     tls.check()
     management = DEFAULT_MANAGEMENT_URL if base == DEFAULT_URL else ""
     version = versioned[1] if versioned else "v1"
-    return Endpoint(base, management, served_name, _api_key(environment), tls, version)
+    return Endpoint(base, management, served_name, _api_key(), tls, version)
 
 
 def address_of(url: str) -> Address:
@@ -190,8 +181,8 @@ def _bad_url(url: str) -> UsageError:
     return UsageError(f"{said} is not an http or https URL", remedy=f"for example: {DEFAULT_URL}", code="url")
 
 
-def _api_key(environment: Mapping[str, str] | None) -> str:
-    key = (os.environ if environment is None else environment).get(API_KEY_VARIABLE, "").strip()
+def _api_key() -> str:
+    key = os.environ.get(API_KEY_VARIABLE, "").strip()
     if not (key.isascii() and key.isprintable()):
         # Not quoted: it is a secret.
         raise UsageError(

@@ -142,15 +142,13 @@ def wait_until_ready(
     seconds: float,
     listener: Listener = ignore,
     still_alive: Callable[[], None] = lambda: None,
-    interval: float = _INTERVAL,
     clock: Clock = time,
 ) -> Readiness:
     """Probe until ready.
 
     Args:
-        probe: asked every ``interval`` seconds.
+        probe: asked every five seconds, the least that MindIE's documents ask for.
         still_alive: called before each probe and after the last; raises if a daemon has died.
-        interval: seconds between probes (MindIE's documents ask for at least 5).
 
     Raises:
         EngineError: not ready in time, or in a state that waiting cannot mend; and whatever ``still_alive``
@@ -171,10 +169,10 @@ def wait_until_ready(
             listener(Event("ready", "progress", text=f"{now.state}: {now.text}"))
         if now.state == "misconfigured":
             raise _never(now)
-        if waited + interval > seconds:
+        if waited + _INTERVAL > seconds:
             raise _late(now, seconds)
         last = now
-        clock.sleep(interval)
+        clock.sleep(_INTERVAL)
 
 
 def _never(now: Readiness) -> EngineError:

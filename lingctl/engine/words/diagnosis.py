@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from lingctl.engine.logs import Diagnosis, Explanation, LogReader
@@ -38,8 +39,8 @@ class Weight(IntEnum):
 _WEIGHTS = {"cause": Weight.CAUSE, "network": Weight.NETWORK, "stopped": Weight.STOPPED}
 
 
-class SingleReading(LogReader, Protocol):
-    """What else is asked of an engine's reader, a console at a time or of all."""
+class NodesReading(LogReader, Protocol):
+    """Reads the consoles of several nodes by what is known of each."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -58,6 +59,46 @@ class SingleReading(LogReader, Protocol):
         """What the consoles of all nodes together say better than that of the node that failed first."""
         return None
 
+    def diagnose(
+        self,
+        logs: Mapping[str, str],
+        ended: Collection[str],
+        *,
+        statuses: Mapping[str, str] = MappingProxyType({}),
+        clocks: Mapping[str, float] = MappingProxyType({}),
+    ) -> Diagnosis | None:
+        """See ``LogReader.diagnose``."""
+        ahead = _ahead(logs, clocks)
+        candidates = [
+            _later(one, -ahead.get(node, 0.0))
+            for node, text in logs.items()
+            if (one := _candidate(self, node, text, node in ended, statuses.get(node, ""))) is not None
+        ]
+        if (wrong := self.wrong_part(logs)) is not None:
+            part = _told(*wrong, Weight.CAUSE, ended=False)
+            candidates = [part, *(one for one in candidates if one.said.node != part.said.node)]
+        if not candidates:
+            return None
+        best = _first_of_all(candidates)
+        better = self.better_word(logs, best.said)
+        also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
+        return replace(better or best.said, also=tuple(also))
+
+    def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
+        """What makes living daemons wait for ever, told at once: they do not end of it.
+
+        Cheap enough to be asked at every look.
+        """
+        if (wrong := self.wrong_part(logs)) is not None:
+            return Diagnosis(wrong[0], wrong[1], wrong[1].line)
+        for node, text in logs.items():
+            for failure in self.catalogue.rows:
+                if failure.also_waiting and any(one in text for one in failure.signature):
+                    found = next((one for one in self.explain_waiting(text) if one.id == failure.id), None)
+                    if found is not None:
+                        return Diagnosis(node, found, found.line)
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
@@ -65,31 +106,6 @@ class _Candidate:
     time: datetime
     ended: bool
     said: Diagnosis
-
-
-def diagnosis_of(
-    reading: SingleReading,
-    logs: Mapping[str, str],
-    ended: Collection[str],
-    statuses: Mapping[str, str],
-    clocks: Mapping[str, float],
-) -> Diagnosis | None:
-    """See ``LogReader.diagnose``."""
-    ahead = _ahead(logs, clocks)
-    candidates = [
-        _later(one, -ahead.get(node, 0.0))
-        for node, text in logs.items()
-        if (one := _candidate(reading, node, text, node in ended, statuses.get(node, ""))) is not None
-    ]
-    if (wrong := reading.wrong_part(logs)) is not None:
-        part = _told(*wrong, Weight.CAUSE, ended=False)
-        candidates = [part, *(one for one in candidates if one.said.node != part.said.node)]
-    if not candidates:
-        return None
-    best = _first_of_all(candidates)
-    better = reading.better_word(logs, best.said)
-    also = [_aside(one.said) for one in candidates if one.said.node != best.said.node]
-    return replace(better or best.said, also=tuple(also))
 
 
 def _ahead(logs: Mapping[str, str], clocks: Mapping[str, float]) -> dict[str, float]:
@@ -107,7 +123,7 @@ def _aside(said: Diagnosis) -> str:
     return f"{said.node}: {said.explanation.cause if said.explanation else 'ended without a known error'}"
 
 
-def _candidate(reading: SingleReading, node: str, text: str, ended: bool, status: str) -> _Candidate | None:
+def _candidate(reading: NodesReading, node: str, text: str, ended: bool, status: str) -> _Candidate | None:
     """What the node has to say."""
     explained = reading.explain(text, status=status)
     first = explained[0] if explained else None
@@ -181,19 +197,3 @@ def _is_same(one: _Candidate, best: _Candidate) -> bool:
         return False
     apart = seconds_between(best.time, one.time)
     return apart is not None and apart <= _TOGETHER_SECONDS
-
-
-def waiting_of(reading: SingleReading, logs: Mapping[str, str]) -> Diagnosis | None:
-    """What makes living daemons wait for ever, told at once: they do not end of it, and no patience helps.
-
-    Cheap enough to be asked at every look.
-    """
-    if (wrong := reading.wrong_part(logs)) is not None:
-        return Diagnosis(wrong[0], wrong[1], wrong[1].line)
-    for node, text in logs.items():
-        for failure in reading.catalogue.rows:
-            if failure.also_waiting and any(one in text for one in failure.signature):
-                found = next((one for one in reading.explain_waiting(text) if one.id == failure.id), None)
-                if found is not None:
-                    return Diagnosis(node, found, found.line)
-    return None

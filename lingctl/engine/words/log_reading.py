@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from lingctl.engine.logs import CodeMeaning, Confidence, Console, Diagnosis, Explanation, FailureKind
+from lingctl.engine.logs import CodeMeaning, Confidence, Console, Explanation, FailureKind
 from lingctl.engine.words.code_meanings import look_up
-from lingctl.engine.words.diagnosis import SingleReading, diagnosis_of, waiting_of
+from lingctl.engine.words.diagnosis import NodesReading
 from lingctl.engine.words.failure_catalogue import Catalogue, Failure, read_catalogue
 from lingctl.engine.words.first_errors import LONGEST_LINE, first_errors_of, shortened
 from lingctl.engine.words.link_details import link_detail
@@ -47,7 +46,7 @@ class Ending:
     detail: str = ""  # the exception's words, the last request
 
 
-class LogReading(SingleReading, ABC, Generic[L]):
+class LogReading(NodesReading, ABC, Generic[L]):
     """Reads the consoles and logs of one engine (``lingctl.engine.logs.LogReader``); pure."""
 
     status_meanings: Mapping[str, str]  # what an exit status of its daemon means, where it means anything
@@ -148,19 +147,6 @@ class LogReading(SingleReading, ABC, Generic[L]):
 
     def speaks(self, text: str) -> bool:
         return self.mark.search(text) is not None
-
-    def diagnose(
-        self,
-        logs: Mapping[str, str],
-        ended: Collection[str],
-        *,
-        statuses: Mapping[str, str] = MappingProxyType({}),
-        clocks: Mapping[str, float] = MappingProxyType({}),
-    ) -> Diagnosis | None:
-        return diagnosis_of(self, logs, ended, statuses, clocks)
-
-    def waits_for_ever(self, logs: Mapping[str, str]) -> Diagnosis | None:
-        return waiting_of(self, logs)
 
     def served(self, text: str) -> bool:
         """Whether a console's daemon served."""

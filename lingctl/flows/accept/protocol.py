@@ -18,6 +18,7 @@ from lingctl.remote.group import Group
 from lingctl.serving.bench.sweep import SweepLimits
 
 SKIPPED, NOT_REACHED = "skipped", "not reached"
+FOR_LESSONS = ("heard", "sentences")  # of a ``PartResult``
 _UNLIMITED = SweepLimits()
 # Errors that are of another kind than what they say of what was looked at.
 _UNSEEN, _SEEN = ("weights-unknown",), ("image-missing",)

@@ -19,6 +19,7 @@ from lingctl.flows.accept.lessons import lessons_of, write_lessons
 from lingctl.flows.accept.open_questions import ClusterKind, answers_to
 from lingctl.flows.accept.parts import PARTS, need_known, not_for
 from lingctl.flows.accept.protocol import (
+    FOR_LESSONS,
     Acceptance,
     AcceptOptions,
     PartResult,
@@ -139,13 +140,11 @@ def report_of(
         **asdict(head),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": verdict_of(results),
-        "parts": [_in_the_report(result) for result in results],
+        "parts": [
+            {name: value for name, value in asdict(result).items() if name not in FOR_LESSONS}
+            for result in results
+        ],
         "questions": [{name: one[name] for name in ("number", "question", "verdict")} for one in answers],
         "not_tested": [{"what": what, "why": why} for what, why in (*left_out, *NEVER_TESTED)],
         "file": REPORT,
     }
-
-
-def _in_the_report(result: PartResult) -> dict[str, Any]:
-    """Without what is for the lessons alone."""
-    return {name: value for name, value in asdict(result).items() if name not in ("heard", "sentences")}

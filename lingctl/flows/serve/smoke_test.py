@@ -23,7 +23,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.probe import probed
 from lingctl.serving.http.exchange import Limits
 from lingctl.serving.smoke.ladder import smoke_test
-from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.nodes import daemon_finding, memory_findings
 from lingctl.serving.smoke.report import SmokeOptions, SmokeReport, not_climbed
 
 _ALL_NODES = "lingctl smoke-test asks all nodes"
@@ -51,12 +51,36 @@ def smoke_test_service(service: AskedService, options: SmokeOptions, listener: L
 
 
 def _about_nodes(group: Group, cluster: Cluster) -> list[Finding]:
-    sights = look_at_nodes(group, site_of(cluster), engine_of(cluster))
-    found = node_findings(sight for sight in sights if sight.node not in group.left_out)
+    """Every node's daemon and cards, nodes side by side; those that cannot be reached say so."""
+    site, engine = site_of(cluster), engine_of(cluster)
+    seen = group.map(lambda connection: _about_node(connection, site, engine))
+    found = []
+    for name in site.nodes:
+        if name not in group.left_out:
+            told = seen[name]
+            found += [daemon_finding(name, None, told.what)] if isinstance(told, LingctlError) else told
     if group.left_out:
         text = f"not judged, as --node left them out: {', '.join(group.left_out)}"
         found.append(Finding("daemon", Verdict.UNKNOWN, text, remedy=_ALL_NODES))
     return found
+
+
+def _about_node(connection: Connection, site: Site, engine: Engine) -> list[Finding]:
+    """Of a node whose daemon does not live nothing else is told: its cards hold nothing because of that."""
+    node, daemon = connection.node, look_at_daemon(connection, site)
+    if not daemon.alive:
+        how = ""
+        if daemon.started:
+            how = how_it_ended(look_closer(connection, site, engine, daemon), engine.logs)
+        return [daemon_finding(node, False, how, started=daemon.started)]
+    rows = rows_in(probed(connection, ROWS_ASKED, "read the cards' memory"))
+    if isinstance(rows, Unread):
+        memory = memory_findings(node, {}, f"{rows.text}: {rows.quote}")
+    else:
+        memory = memory_findings(
+            node, {card: _hbm_percent(rows.chips.get(card)) for card in site.cards[node]}
+        )
+    return [daemon_finding(node, True), *memory]
 
 
 def _not_risked(finding: Finding, left_out: Sequence[str]) -> Finding:
@@ -67,29 +91,6 @@ def _not_risked(finding: Finding, left_out: Sequence[str]) -> Finding:
         "the service"
     )
     return replace(finding, message=text, evidence="", remedy=_ALL_NODES)
-
-
-def look_at_nodes(group: Group, site: Site, engine: Engine) -> list[NodeSight]:
-    """Every node's daemon and cards, nodes side by side; unreachable ones say so."""
-    seen = group.map(lambda connection: _look(connection, site, engine))
-    return [
-        NodeSight(name, None, one.what) if isinstance(one := seen[name], LingctlError) else one
-        for name in site.nodes
-    ]
-
-
-def _look(connection: Connection, site: Site, engine: Engine) -> NodeSight:
-    node, daemon = connection.node, look_at_daemon(connection, site)
-    dead = daemon.started and not daemon.alive
-    if dead:
-        daemon = look_closer(connection, site, engine, daemon)
-    rows = rows_in(probed(connection, ROWS_ASKED, "read the cards' memory"))
-    sight = NodeSight(
-        node, daemon.alive, how_it_ended(daemon, engine.logs) if dead else "", started=daemon.started
-    )
-    if isinstance(rows, Unread):
-        return replace(sight, hbm_unread=f"{rows.text}: {rows.quote}")
-    return replace(sight, hbm_percent={card: _hbm_percent(rows.chips.get(card)) for card in site.cards[node]})
 
 
 def _hbm_percent(chip: Chip | None) -> float | None:

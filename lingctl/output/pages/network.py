@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.cards.signal import Counters, LinkHistory, Optics
 from lingctl.ascend.facts import CardFacts, NodeFacts
-from lingctl.ascend.host import Disk
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
 from lingctl.checks.scope import NodeScope
@@ -62,7 +61,7 @@ def _parts(
     yield f'<p class="whole">{safe(badge(report.verdict.word, _WORDS))}</p>'
     command = Markup(f"<code>{safe(of.command)}</code>")
     yield listed((("Time (UTC)", of.at), ("Command", command), ("lingctl", of.lingctl)))
-    bad = [finding.as_json() for finding in report.findings if finding.verdict > Verdict.PASS]
+    bad = [finding for finding in report.findings if finding.verdict > Verdict.PASS]
     yield f"<h2>Findings</h2>{findings_table(bad, _WORDS) if bad else '<p>Nothing worse than a pass.</p>'}"
     yield "<h2>Checks</h2>"
     judged = [
@@ -97,8 +96,10 @@ def _of_node(facts: NodeFacts) -> tuple[str, ...]:
         _said(facts.firmware),
         _said(facts.runtime),
         _said(facts.image).removeprefix("sha256:")[:16],
-        _said(facts.clock) if isinstance(facts.clock, Unread) else _offset(*facts.clock),
-        _said(disks) if isinstance(disks, Unread) else ", ".join(_disk(disk) for disk in disks),
+        _said(facts.clock) if isinstance(facts.clock, Unread) else f"{sum(facts.clock) / 2:+.1f} s",
+        _said(disks)
+        if isinstance(disks, Unread)
+        else ", ".join(f"{disk.path}: {disk.free / 1e9:,.1f} GB" for disk in disks),
     )
 
 
@@ -156,12 +157,3 @@ def _optics(optics: Optics) -> str:
         return "no module"
     wrong = [*optics.outside, *(f"{flag} is raised" for flag in optics.lost)]
     return wrong[0] if wrong else "within its limits" if not optics.untold else "not all told"
-
-
-def _offset(least: float, most: float) -> str:
-    """How far a clock is from ours."""
-    return f"{(least + most) / 2:+.1f} s"
-
-
-def _disk(disk: Disk) -> str:
-    return f"{disk.path}: {disk.free / 1e9:,.1f} GB"

@@ -110,19 +110,10 @@ class Client:
             return ExchangeTrouble("malformed", text, 200)
         return ModelList(names, str(models[0].get("owned_by") or ""))
 
-    def health(self, path: str = "/v2/health/ready") -> HttpResponse | ExchangeTrouble:
-        """MindIE's management listener: ``/v2/health/ready`` or ``/v2/health/live``; any status."""
-        return exchange(self._request("GET", path, base=self.endpoint.management_url), self._quick)
-
-    def service_health(self) -> HttpResponse | ExchangeTrouble:
-        """``GET /health`` of the service itself, as vLLM has it; any status."""
-        return exchange(self._request("GET", "/health"), self._quick)
-
-    def info(self) -> Mapping[str, object] | ExchangeTrouble:
-        """``GET /info`` of MindIE's management listener."""
-        return _object_of(
-            exchange(self._request("GET", "/info", base=self.endpoint.management_url), self._quick)
-        )
+    def health(self) -> HttpResponse | ExchangeTrouble:
+        """What MindIE's management listener says of health, or the service itself, as vLLM; any status."""
+        own = self.endpoint.management_url
+        return exchange(self._request("GET", "/v2/health/ready" if own else "/health", base=own), self._quick)
 
     @property
     def _quick(self) -> Limits:
@@ -191,11 +182,6 @@ def _beginning(parts: Iterator[Head | Chunk | ExchangeTrouble]) -> bytes:
         if not said.lstrip().startswith((b"{", b"<")):
             break
     return said[:_LONGEST_BEGINNING]
-
-
-def _object_of(answer: HttpResponse | ExchangeTrouble) -> Mapping[str, object] | ExchangeTrouble:
-    good = _ok(answer)
-    return good if isinstance(good, ExchangeTrouble) else parse_object(good.body)
 
 
 def _ok(answer: HttpResponse | ExchangeTrouble) -> HttpResponse | ExchangeTrouble:

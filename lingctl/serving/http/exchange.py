@@ -172,13 +172,13 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def speaks_tls(place: HostPort, connect_limit: float = 3.0) -> bool:
+def speaks_tls(place: HostPort) -> bool:
     """Whether what listens there answers a TLS handshake. Sends nothing else; trusts nothing."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection(place, connect_limit) as plain, context.wrap_socket(plain):
+        with socket.create_connection(place, 3.0) as plain, context.wrap_socket(plain):
             return True
     except OSError:
         return False

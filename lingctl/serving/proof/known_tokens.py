@@ -29,7 +29,6 @@ class KnownText:
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     numbers: tuple[Mapping[int, float], ...]  # by token; empty where none are told
-    how: str  # how the tokens are known
     own_prompt: tuple[int, ...] | None  # what the tokenizer of the weights makes of the prompt
     end_tokens: tuple[int, ...] = ()  # that end a text of this model
 
@@ -66,12 +65,12 @@ def known_text(
     remedy = "install the library tokenizers where the reference runs" if why_not else ""
     if isinstance(asked, str):
         return UnknownText(answered, f"{asked}{none}", remedy=remedy)
-    said, how = _answer(answered, answer, end_tokens)
-    if not said:
-        return UnknownText(answered, f"{how}{none}", asked, remedy)
+    said = _answer(answered, answer, end_tokens)
+    if isinstance(said, str):
+        return UnknownText(answered, f"{said}{none}", asked, remedy)
     said = _ended(answered, said, end_tokens)
     own = prompt.ids if prompt else None
-    return KnownText(answered, asked, said, _aligned(answered, said, singles), how, own, tuple(end_tokens))
+    return KnownText(answered, asked, said, _aligned(answered, said, singles), own, tuple(end_tokens))
 
 
 def _ended(answered: Answered, said: tuple[int, ...], end_tokens: Sequence[int]) -> tuple[int, ...]:
@@ -99,30 +98,28 @@ def _prompt(answered: Answered, own: Encoding | None) -> tuple[int, ...] | str:
     return own.ids
 
 
-def _answer(
-    answered: Answered, own: Encoding | None, end_tokens: Sequence[int]
-) -> tuple[tuple[int, ...], str]:
-    """The tokens, and how they are known; none, and why not."""
+def _answer(answered: Answered, own: Encoding | None, end_tokens: Sequence[int]) -> tuple[int, ...] | str:
+    """The tokens; or why they are not known."""
     if answered.answer_tokens is not None:
-        return answered.answer_tokens, "told by the service"
-    named = [one.chosen.token for one in answered.numbers]
-    if named and None not in named:
-        return tuple(token for token in named if token is not None), "told by the service"
+        return answered.answer_tokens
+    named = tuple(one.chosen.token for one in answered.numbers if one.chosen.token is not None)
+    if named and len(named) == len(answered.numbers):
+        return named
     if own is None:
-        return (), "the service does not tell the answer's tokens, and there is no tokenizer"
+        return "the service does not tell the answer's tokens, and there is no tokenizer"
     count = answered.answer_count if answered.answer_count is not None else len(answered.numbers)
     if not count:
-        return (), "the service tells neither the answer's tokens nor how many there are"
+        return "the service tells neither the answer's tokens nor how many there are"
     ids, pieces = own.ids, own.pieces
     if count == len(ids) + 1 and answered.finish in (*_BY_ITSELF, "") and end_tokens:
         ids, pieces = (*ids, end_tokens[0]), (*pieces, "")
     if count != len(ids):
-        return (), f"the service counts {count} tokens of the answer, the tokenizer of the weights {len(ids)}"
+        return f"the service counts {count} tokens of the answer, the tokenizer of the weights {len(ids)}"
     for shown, piece in zip(answered.numbers, pieces, strict=False):
         text = shown.chosen.text
         if text and piece and _HALF not in text and text != piece:
-            return (), f"the service shows the token {text!r} where the tokenizer has {piece!r}"
-    return ids, "by the tokenizer of the weights, as the service counts and shows them"
+            return f"the service shows the token {text!r} where the tokenizer has {piece!r}"
+    return ids
 
 
 def _aligned(

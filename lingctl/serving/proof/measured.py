@@ -39,7 +39,6 @@ class Noise:
     gap: float  # how far below the first choice a token may lie
     others: int  # how many tokens may differ from the first choice
     number: float | None  # how far the median of likelihoods may be off; None where none are told
-    shift: float  # median of what rounding moves a first choice
     flips: int  # places where rounding changed the first choice
 
 
@@ -94,15 +93,13 @@ def asked_tokens(text: KnownText) -> list[list[int]]:
 def noise_of(measured: Sequence[Measured]) -> Noise:
     """The noise, over all answers."""
     places = [place for one in measured for place in one.places]
-    shifts = [_shift(place) for place in places]
     flips = sum(place.choices[ROUNDED].token != place.choices[EXACT].token for place in places)
     found = [abs(one) for one in _differences(measured, EXACT, by=ROUNDED)]
     return Noise(
         places=len(places),
-        gap=_MARGIN * max(shifts),
+        gap=_MARGIN * max(map(_shift, places)),
         others=_most_others(flips),
         number=_NUMBERS_MARGIN * median(found) + _NUMBERS_FLOOR if found else None,
-        shift=median(shifts),
         flips=flips,
     )
 

@@ -105,9 +105,8 @@ class _Climb:
         return Contact(address, trouble, route is not None, bool(self._client.endpoint.api_key), tls_there)
 
     def _health(self) -> Finding:
-        if self._mindie:
-            return contact.health(settled_health(self._client.health), self._advice, own_listener=True)
-        return contact.health(self._client.service_health(), self._advice, own_listener=False)
+        said = settled_health(self._client.health) if self._mindie else self._client.health()
+        return contact.health(said, self._advice, own_listener=self._mindie)
 
     def _become_base(self) -> None:
         self._question = question("base", self._options.prompt, self._options.expect)

@@ -2,76 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from lingctl.findings import Finding, Subject, Verdict
+from lingctl.findings import Finding, Subject
 
 # An idle 64 GB card shows about 5 % in use; with weights and KV cache it is most of the card.
 # Inference from npu-smi transcripts; not measured with a Ling model.
 LEAST_HBM_PERCENT = 15.0
+_UNREAD, _ASK = "memory in use could not be read", "on the node: npu-smi info"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSight:
-    """What was seen on one node while the service answered."""
+def daemon_finding(node: str, alive: bool | None, evidence: str = "", *, started: bool = True) -> Finding:
+    """Whether a node's daemon does its part.
 
-    node: str  # its name
-    daemon_alive: bool | None  # whether MindIE's daemon runs; None if that could not be asked
-    evidence: str = ""  # exit status, last words, or why it could not be asked
-    # memory in use of each card by physical id; None where it could not be read
-    hbm_percent: Mapping[int, float | None] = field(default_factory=dict)
-    hbm_unread: str = ""  # why no card's memory could be read; empty where the tool answered
-    started: bool = True  # whether the daemon was started, and not stopped on request since
-
-
-def node_findings(sights: Iterable[NodeSight]) -> list[Finding]:
-    """``daemon`` for each node, and of those that are not dead ``memory``: for each node whose
-    cards are full, else for each bad card."""
-    found: list[Finding] = []
-    for sight in sights:
-        found += [_daemon(sight), *_memory(sight)]
-    return found
-
-
-def _daemon(sight: NodeSight) -> Finding:
-    of = Subject("daemon", sight.node)
-    if sight.daemon_alive is None:
+    Args:
+        alive: whether it runs; None where that could not be asked.
+        evidence: how it ended, or why it could not be asked.
+        started: whether it was started, and not stopped on request since.
+    """
+    of = Subject("daemon", node)
+    if alive is None:
         remedy = "see whether it can be reached: lingctl status"
-        return of.unknown("could not be asked", evidence=sight.evidence, remedy=remedy)
-    if sight.daemon_alive:
-        return Finding("daemon", Verdict.PASS, "alive", sight.node)
-    if not sight.started:
+        return of.unknown("could not be asked", evidence=evidence, remedy=remedy)
+    if alive:
+        return of.passes("alive")
+    if not started:
         return of.failure("no daemon runs: nothing is deployed, or it was stopped", remedy="lingctl deploy")
-    remedy = f"read why: lingctl logs --node {sight.node}; then start it again: lingctl deploy"
-    return of.failure("the daemon is dead", evidence=sight.evidence, remedy=remedy)
+    remedy = f"read why: lingctl logs --node {node}; then start it again: lingctl deploy"
+    return of.failure("the daemon is dead", evidence=evidence, remedy=remedy)
 
 
-def _memory(sight: NodeSight) -> list[Finding]:
-    if sight.daemon_alive is False:
-        return []  # its cards hold nothing because of that
-    if sight.hbm_unread:
-        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [
-            Finding(
-                "memory", Verdict.UNKNOWN, message, sight.node, None, evidence=sight.hbm_unread, remedy=remedy
-            )
-        ]
-    cards = sorted(sight.hbm_percent.items())
-    bad = [finding for card, percent in cards for finding in _card_memory(sight.node, card, percent)]
+def memory_findings(node: str, percents: Mapping[int, float | None], unread: str = "") -> list[Finding]:
+    """Whether its cards hold their parts: one verdict where all are full, else one for each that is not.
+
+    Args:
+        percents: of each card's memory in use, by physical id; None where it could not be read.
+        unread: why none could be read; empty where the tool answered.
+    """
+    if unread:
+        return [Subject("memory", node).unknown(_UNREAD, evidence=unread, remedy=_ASK)]
+    cards = sorted(percents.items())
+    bad = [finding for card, percent in cards for finding in _card_memory(node, card, percent)]
     used = [percent for _, percent in cards if percent is not None]
     if bad or not used:
         return bad
     least, most = round(min(used)), round(max(used))
     share = f"{least}" if least == most else f"{least} to {most}"
-    return [Finding("memory", Verdict.PASS, f"{share} % in use on each of {len(used)} cards", sight.node)]
+    return [Subject("memory", node).passes(f"{share} % in use on each of {len(used)} cards")]
 
 
 def _card_memory(node: str, card: int, percent: float | None) -> list[Finding]:
     of = Subject("memory", node, card)
     if percent is None:
-        message, remedy = "memory in use could not be read", "on the node: npu-smi info"
-        return [of.unknown(message, remedy=remedy)]
+        return [of.unknown(_UNREAD, remedy=_ASK)]
     if percent >= LEAST_HBM_PERCENT:
         return []
     evidence = f"{percent:.0f} % in use, at least {LEAST_HBM_PERCENT:.0f} % expected"

@@ -117,7 +117,7 @@ def _http(data: bytes, _folder: Path) -> object:
         streamed = gather(_CLIENT.stream(CHAT, Ask("x", details=True)))
         for dialect in (CHAT, _INFER):
             told.append(_said(_CLIENT.generate(dialect, Ask("x"))))
-        told += [_said(_CLIENT.models()), _said(_CLIENT.health()), _said(_CLIENT.info())]
+        told += [_said(_CLIENT.models()), _said(_CLIENT.health())]
     outcome = _benched(data, CHAT, (len(data),))
     for sizes in ((1,), (7, 1, 300)) if len(data) < 4_000 else ((7, 1, 300),):
         if _kind(again := _benched(data, CHAT, sizes)) != _kind(outcome):

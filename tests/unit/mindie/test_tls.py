@@ -148,7 +148,7 @@ def test_off_is_said_aloud(hosts):
 def test_lingctl_s_own_requests_use_them(hosts, tmp_path):
     (tmp_path / "tls/client.key").write_text(KEY)
     text = HOSTS.replace("client_cert:", "client_key: tls/client.key, client_cert:")
-    endpoint = endpoint_of(hosts(text=text), environment={})
+    endpoint = endpoint_of(hosts(text=text))
     assert endpoint.service_url == "https://10.0.0.1:1025"
     assert endpoint.tls.ca == tmp_path / "tls/ca.pem"
     assert endpoint.tls.certificate == tmp_path / "tls/client.pem"

@@ -9,9 +9,10 @@ from lingctl.serving.endpoint import API_KEY_VARIABLE, Address, Endpoint, addres
 from lingctl.serving.faults import fault_of, of_the_request, words_in_stream
 from lingctl.serving.http.answers import Piece, Usage, parse_object
 from lingctl.serving.http.api import CHAT, COMPLETIONS, INFER, Ask, no_stream, parse_answer, parse_event
+from lingctl.serving.http.client import Client
 from lingctl.serving.http.thoughts import Thinking, apart
 from lingctl.serving.remedies import CLUSTER, advice_for
-from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.nodes import daemon_finding, memory_findings
 from lingctl.serving.trouble import ExchangeTrouble, http_trouble
 
 
@@ -189,15 +190,33 @@ def test_wrong_urls_are_usage_errors_without_secrets(url):
     assert "secret" not in str(caught.value)
 
 
-def test_the_key_is_taken_without_the_blanks_around_it():
-    assert endpoint_at("http://a", environment={API_KEY_VARIABLE: "s3cret\n"}).api_key == "s3cret"
+def test_the_key_is_taken_without_the_blanks_around_it(monkeypatch):
+    monkeypatch.setenv(API_KEY_VARIABLE, "s3cret\n")
+    assert endpoint_at("http://a").api_key == "s3cret"
 
 
-@pytest.mark.parametrize("key", ["s3cret\r\nX-Other: 1", "s3cr\u00e9t", "s3c\0ret"])
-def test_a_key_that_cannot_be_in_a_header_is_refused_and_not_shown(key):
+@pytest.mark.parametrize("key", ["s3cret\r\nX-Other: 1", "s3cr\u00e9t", "s3c\x01ret"])
+def test_a_key_that_cannot_be_in_a_header_is_refused_and_not_shown(key, monkeypatch):
+    monkeypatch.setenv(API_KEY_VARIABLE, key)
     with pytest.raises(UsageError, match=API_KEY_VARIABLE) as caught:
-        endpoint_at("http://a", environment={API_KEY_VARIABLE: key})
+        endpoint_at("http://a")
     assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("management", "asked"),
+    [("http://a:1026", "http://a:1026/v2/health/ready"), ("", "http://a:1025/health")],
+)
+def test_health_is_asked_where_the_service_has_it(management, asked, monkeypatch):
+    urls = []
+
+    def exchange(request, limits):
+        urls.append(f"http://{request.address.host}:{request.address.port}{request.path}")
+        return ExchangeTrouble("refused", "nobody")
+
+    monkeypatch.setattr("lingctl.serving.http.client.exchange", exchange)
+    Client(Endpoint("http://a:1025", management)).health()
+    assert urls == [asked]
 
 
 def test_v1_may_be_given_or_not():
@@ -209,15 +228,19 @@ def test_v1_may_be_given_or_not():
 
 
 def test_findings_about_nodes():
-    sights = [
-        NodeSight("n1", True, "", {0: 80.0, 1: None}),
-        NodeSight("n2", False, "exit status 137", {0: 4.0, 1: 90.0}),
-        NodeSight("n3", None, "no route"),
-        NodeSight("n4", True, "", {0: 93.6, 1: 95.2}),
-        NodeSight("n5", True, "", {}, "the tool is not there"),
-        NodeSight("n6", True, "", {0: 4.0, 1: 90.0}),
+    told = [
+        daemon_finding("n1", True),
+        *memory_findings("n1", {0: 80.0, 1: None}),
+        daemon_finding("n2", False, "exit status 137"),
+        daemon_finding("n3", None, "no route"),
+        daemon_finding("n4", True),
+        *memory_findings("n4", {0: 93.6, 1: 95.2}),
+        daemon_finding("n5", True),
+        *memory_findings("n5", {}, "the tool is not there"),
+        daemon_finding("n6", True),
+        *memory_findings("n6", {0: 4.0, 1: 90.0}),
     ]
-    found = [(f.check, f.where, f.verdict.word) for f in node_findings(sights)]
+    found = [(f.check, f.where, f.verdict.word) for f in told]
     assert found == [
         ("daemon", "n1", "pass"),
         ("memory", "n1 card 1", "unknown"),
@@ -230,7 +253,7 @@ def test_findings_about_nodes():
         ("daemon", "n6", "pass"),
         ("memory", "n6 card 0", "failure"),
     ]
-    assert node_findings(sights)[5].message == "94 to 95 % in use on each of 2 cards"
+    assert told[5].message == "94 to 95 % in use on each of 2 cards"
 
 
 _WORDS = """

@@ -53,7 +53,7 @@ OTHER = {1: 1.0, 2: 5.0, 3: 4.0}
 def measured(answer=(1,) * 20, numbers=RIGHT, exact=RIGHT, rounded=ROUNDED, control=OTHER):
     told = tuple(likelihoods(numbers) for _ in answer) if numbers else ()
     answered = Answered(ProofQuestion("english", "Hi", 20), "text", "length")
-    text = KnownText(answered, (7, 8), tuple(answer), told, "told", None)
+    text = KnownText(answered, (7, 8), tuple(answer), told, None)
     asked = asked_tokens(text)
     return Measured(text, tuple(place(exact, rounded, asked[n], control) for n in range(len(answer))))
 
@@ -181,7 +181,7 @@ def test_an_error_below_the_noise_of_single_numbers_is_told_by_all_of_them():
         numbers.append({token: likelihoods(served)[token] for token in asked})
     answer = tuple(next(iter(told)) for told in numbers)
     text = KnownText(
-        Answered(ProofQuestion("english", "Hi", 200), "", ""), (7,), answer, tuple(numbers), "", None
+        Answered(ProofQuestion("english", "Hi", 200), "", ""), (7,), answer, tuple(numbers), None
     )
     wrong = Measured(text, tuple(places))
     assert not judged([wrong], noise_of([wrong])).is_wrong

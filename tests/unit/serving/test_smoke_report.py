@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lingctl.findings import Finding, Verdict
-from lingctl.serving.smoke.nodes import NodeSight, node_findings
+from lingctl.serving.smoke.nodes import daemon_finding, memory_findings
 from lingctl.serving.smoke.report import SmokeReport
 
 CAUSE = "the daemon ended (exit status 134): a worker process was killed by signal 9"
@@ -18,9 +18,8 @@ def report(*findings: Finding) -> SmokeReport:
 
 
 def dead_and_alive() -> list[Finding]:
-    empty = dict.fromkeys(range(8), 5.0)
-    full = dict.fromkeys(range(8), 80.0)
-    return node_findings([NodeSight("node1", False, CAUSE, empty), NodeSight("node2", True, "", full)])
+    full = memory_findings("node2", dict.fromkeys(range(8), 80.0))
+    return [daemon_finding("node1", False, CAUSE), daemon_finding("node2", True), *full]
 
 
 def test_of_a_dead_daemon_there_is_one_failure_and_it_stands_first():

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
-from lingctl.engine.logs import CodeMeaning, Confidence, Diagnosis, Explanation, LogReader
+from lingctl.engine.logs import CodeMeaning, Confidence, Explanation, LogReader
 from lingctl.engine.words.long_log import first_of_any
 from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
@@ -169,7 +169,8 @@ def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
     running = [log.name for log in logs if log.runs]
     ended = [log.name for log in logs if log.status or (not log.runs and _shows_trouble(log, reader))]
     found = reader.diagnose(texts, ended, statuses=statuses)
-    if found is None or (found.node in running and _is_stop(found)):
+    kind = found.explanation.kind if found is not None and found.explanation is not None else None
+    if found is None or (found.node in running and kind == "stopped"):
         # A daemon that runs was not stopped: the line is of a start before.
         return _without_trouble(texts, running, reader)
     told = LogVerdict(
@@ -181,10 +182,6 @@ def _verdict(logs: Sequence[ReadLog], reader: LogReader) -> LogVerdict:
         also=(*found.also, *(f"{name}: {_RUNS}" for name in running)),
     )
     return told.because(found.explanation) if found.explanation is not None else told
-
-
-def _is_stop(found: Diagnosis) -> bool:
-    return found.explanation is not None and found.explanation.kind == "stopped"
 
 
 def _shows_trouble(log: ReadLog, reader: LogReader) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lingctl.codes.catalogue import CodeEntry, code_entries, code_entry
+from lingctl.codes.catalogue import code_entries, code_entry
 from lingctl.engine.logs import CodeMeaning, LogReader
 from lingctl.engine.vendor_codes import vendor_codes
 from lingctl.engines import engine_names, file_rules
@@ -22,7 +22,9 @@ def own_meaning(word: str, known: Sequence[LogReader] = ()) -> CodeMeaning | Non
     """
     word = word.strip().strip("()[],;:'\"")
     if (entry := code_entry(word)) is not None:
-        return _meaning_of(entry)
+        return CodeMeaning(
+            entry.code, f"{_OWN}: {entry.subject}", entry.meaning, entry.remedy, page=entry.page
+        )
     rule = file_rules().get(word)
     if rule is not None:
         meaning, remedy = rule
@@ -45,10 +47,6 @@ def own_meaning(word: str, known: Sequence[LogReader] = ()) -> CodeMeaning | Non
         found.seen,
         _FAILURES_PAGE,
     )
-
-
-def _meaning_of(entry: CodeEntry) -> CodeMeaning:
-    return CodeMeaning(entry.code, f"{_OWN}: {entry.subject}", entry.meaning, entry.remedy, page=entry.page)
 
 
 def known_codes() -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def _nodes(
             traces[node].take(inner, stream.read(LONGEST_TRACE))
     if consoles:
         return [
-            _joined(node or name, [log, *_of_this_node(others[node])], traces[node])
+            _joined(node or name, [log, *(one for one in others[node] if _is_of_the_run(one))], traces[node])
             for node, log in sorted(consoles.items())
         ]
     logs = [log for each in others.values() for log in each if log.text.strip()]
@@ -205,8 +205,8 @@ def _is_apart(inner: PurePosixPath) -> bool:
     return inner.parts[0] in folders or inner.suffix in (".json", ".yaml", ".sh", ".py")
 
 
-def _of_this_node(logs: list[ReadLog]) -> list[ReadLog]:
-    return [log for log in logs if any(f"{part}/" in f"{log.name}/" for part in LOG_FOLDERS)]
+def _is_of_the_run(log: ReadLog) -> bool:
+    return any(f"{part}/" in f"{log.name}/" for part in LOG_FOLDERS)
 
 
 def _joined(name: str, logs: list[ReadLog], traces: DaemonTraces) -> ReadLog:
