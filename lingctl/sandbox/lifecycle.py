@@ -248,11 +248,11 @@ def _lives(pid: int) -> bool:
 
 
 def _known(state: ClusterState, name: str) -> NodeState:
-    for node in state.nodes:
-        if node.name == name:
-            return node
-    names = ", ".join(node.name for node in state.nodes)
-    raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {names}")
+    try:
+        return state.node(name)
+    except KeyError:
+        names = ", ".join(node.name for node in state.nodes)
+        raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {names}") from None
 
 
 def _await_agent(layout: Layout, name: str) -> None:
