@@ -12,9 +12,9 @@ from typer.main import get_command
 
 import lingctl
 from lingctl.cli.app import VERBS, app, register_verbs
-from lingctl.codes.catalogue import PREFIXES, CodeEntry, check_names, code_entries, code_entry
+from lingctl.codes.catalogue import CodeEntry, check_names
 from lingctl.engines import file_rules, readers
-from lingctl.flows.look.explain.own_codes import known_codes, own_meaning
+from lingctl.flows.look.explain.own_codes import PREFIXES, code_entries, code_entry, known_codes, own_meaning
 from lingctl.inventory.mistakes.in_words import CODES
 from lingctl.inventory.runtime import RUNTIMES
 from lingctl.mindie.logs.log_reader import MindieLogs
