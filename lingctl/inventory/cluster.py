@@ -73,20 +73,14 @@ class Cluster(Section):
 
     @model_validator(mode="after")
     def _engine_is_one(self) -> Cluster:
-        if "mindie" not in self.model_fields_set:
-            return self
+        other = ""
         if self.engine.name != "mindie":
-            raise forms.FormError(
-                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other",
-                "keep one of them",
-                ("engine",),
-            )
-        if self.engine.version not in (None, self.mindie):
-            raise forms.FormError(
-                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each other",
-                "keep one of them",
-                ("engine",),
-            )
+            other = f"engine: {self.engine.name}"
+        elif self.engine.version not in (None, self.mindie):
+            other = f"the engine's version {self.engine.version}"
+        if other and "mindie" in self.model_fields_set:
+            text = f"mindie: {self.mindie} and {other} contradict each other"
+            raise forms.FormError(text, "keep one of them", ("engine",))
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
 _LOCK_SECONDS = 1.0
+UNTOLD = -1
 _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
@@ -97,7 +98,10 @@ class Place:
             yield
 
     def holder(self, name: str = "lock") -> Optional[int]:
-        """Process id of who has the lock, so fills this folder, now; None when nobody does."""
+        """Process id of who has the lock, so fills this folder, now; None when nobody does.
+
+        UNTOLD for one that has not written it down yet.
+        """
         try:
             descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -108,7 +112,7 @@ class Place:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.read(descriptor, 32).decode("ascii", "replace")
-            return int(text) if text.isdecimal() else -1
+            return int(text) if text.isdecimal() else UNTOLD
         finally:
             os.close(descriptor)
         return None
