@@ -33,18 +33,18 @@ def code_entries() -> Mapping[str, CodeEntry]:
     return {**written_entries(), **{code: one for code, one in hubs.items() if code not in written_entries()}}
 
 
-def code_entry(code: str) -> CodeEntry | None:
+def code_entry(word: str) -> CodeEntry | None:
     """What a code means; a code that is made of a check's name is told as that."""
-    entry = code_entries().get(code)
+    entry = code_entries().get(word)
     if entry is not None:
         return entry
     for prefix, what in PREFIXES.items():
-        inner = code_entries().get(code.removeprefix(prefix)) if code.startswith(prefix) else None
+        inner = code_entries().get(word.removeprefix(prefix)) if word.startswith(prefix) else None
         if inner is not None:
             remedy = inner.remedy
             if prefix == "check-":
                 remedy = f"{remedy}; {_ACCEPT.format(name=inner.code)}"
-            return CodeEntry(code, inner.subject, f"{what}: {inner.meaning}", remedy, inner.page)
+            return CodeEntry(word, inner.subject, f"{what}: {inner.meaning}", remedy, inner.page)
     return None
 
 
