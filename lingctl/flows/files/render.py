@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lingctl.engine.container import folder_command, run_command
 from lingctl.engine.files import WantedFile, run_folder
@@ -92,7 +92,7 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
     if everything or part == "config":
         yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
     if everything or part == "environment":
-        config = _loadable(engine, known)
+        config, _ = known.loadable(engine) or (None, ())
         yield from (_file(node, file) for file in script_files(cluster, node, known.weights, config))
     if part == "ranktable" or (everything and cluster.multi_node):
         yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
@@ -110,23 +110,16 @@ def _file(node: Node, file: WantedFile) -> Rendered:
     return Rendered(node.name, file.name, file.path, file.content, file.mode)
 
 
-def _loadable(engine: Engine, known: Known) -> dict[str, Any] | None:
-    if known.model_config is None:
-        return None
-    return engine.model_config(known.model_config, rows=known.qkv_rows, columns=known.dense_columns)[0]
-
-
 def _model_config(engine: Engine, node: Node, known: Known) -> Rendered:
-    if known.model_config is None:
+    loadable = known.loadable(engine)
+    if known.model_config is None or loadable is None:
         raise ConfigurationError(
             "the model's config.json is not known",
             where=f"{known.weights}/config.json",
             remedy="name a copy with --model-config FILE, or let the nodes be asked with --live",
             code="model-config-unknown",
         )
-    wanted, reasons = engine.model_config(
-        known.model_config, rows=known.qkv_rows, columns=known.dense_columns
-    )
+    wanted, reasons = loadable
     text = model_config_text(wanted) if reasons else model_config_text(known.model_config)
     remarks = tuple(reasons) or ("loads as it is",)
     path = f"{known.weights}/config.json"
