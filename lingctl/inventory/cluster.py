@@ -12,6 +12,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.inventory import forms
 from lingctl.inventory.certificates import Certificates, Https
 from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.layout import Layout
 from lingctl.inventory.models.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import Container, Hub, Node, Paths, Section, Serving, Ssh, Timeouts
@@ -73,20 +74,14 @@ class Cluster(Section):
 
     @model_validator(mode="after")
     def _engine_is_one(self) -> Cluster:
-        if "mindie" not in self.model_fields_set:
-            return self
+        other = ""
         if self.engine.name != "mindie":
-            raise forms.FormError(
-                f"mindie: {self.mindie} and engine: {self.engine.name} contradict each other",
-                "keep one of them",
-                ("engine",),
-            )
-        if self.engine.version not in (None, self.mindie):
-            raise forms.FormError(
-                f"mindie: {self.mindie} and the engine's version {self.engine.version} contradict each other",
-                "keep one of them",
-                ("engine",),
-            )
+            other = f"engine: {self.engine.name}"
+        elif self.engine.version not in (None, self.mindie):
+            other = f"the engine's version {self.engine.version}"
+        if other and "mindie" in self.model_fields_set:
+            text = f"mindie: {self.mindie} and {other} contradict each other"
+            raise forms.FormError(text, "keep one of them", ("engine",))
         return self
 
     @model_validator(mode="after")
@@ -178,6 +173,11 @@ class Cluster(Section):
     def state_dir(self) -> str:
         """lingctl's folder for this cluster, the same path on the node and in the container."""
         return str(PurePosixPath(self.paths.state) / self.name)
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files lie on every node."""
+        return Layout(PurePosixPath(self.state_dir))
 
     @property
     def catalogue_model(self) -> Model:

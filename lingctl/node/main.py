@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import signal
 import sys
-import threading
 from types import FrameType
 from typing import Mapping, NoReturn, Optional, Sequence
 
 from lingctl.node.files import system_trouble
+from lingctl.node.progress import say
 from lingctl.node.trouble import Trouble
 
 # Name -> module with ``add_arguments(parser)`` and ``run(arguments, report) -> result``.
@@ -30,16 +29,6 @@ PROGRAMS = {
     "prove": "lingctl.node.prove.program",
     "weights": "lingctl.node.weights.program",
 }
-
-_say_lock = threading.Lock()
-
-
-def say(event: Mapping[str, object]) -> None:
-    """Write one event as one line. Safe to call from many threads."""
-    text = json.dumps(event, ensure_ascii=True, separators=(",", ":"))
-    with _say_lock:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
 
 
 class _Parser(argparse.ArgumentParser):

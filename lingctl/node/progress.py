@@ -1,7 +1,9 @@
-"""Progress of many threads as events: bytes, rate and time left, a few times a second at most."""
+"""Events of many threads, a line each; progress among them: bytes, rate and time left, now and then."""
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
 from typing import Callable, Dict, Mapping
@@ -9,6 +11,17 @@ from typing import Callable, Dict, Mapping
 Report = Callable[[Mapping[str, object]], None]
 
 _PAUSE = 0.25
+
+
+_say_lock = threading.Lock()
+
+
+def say(event: Mapping[str, object]) -> None:
+    """Write one event as one line to standard output. Safe to call from many threads."""
+    text = json.dumps(event, ensure_ascii=True, separators=(",", ":"))
+    with _say_lock:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 class Meter:

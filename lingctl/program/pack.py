@@ -42,17 +42,19 @@ def build() -> bytes:
     texts = {f"lingctl/node/{path.relative_to(_PACKAGE).as_posix()}": path.read_bytes() for path in sources}
     digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
     buffer = io.BytesIO()
+    # Stored: other versions of zlib give the same bytes.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        _add(archive, "__main__.py", _MAIN.format(digest=digest).encode())
-        _add(archive, "lingctl/__init__.py", _PARENT)
+        add_entry(archive, "__main__.py", _MAIN.format(digest=digest).encode())
+        add_entry(archive, "lingctl/__init__.py", _PARENT)
         for name, text in texts.items():
-            _add(archive, name, text)
+            add_entry(archive, name, text)
     return buffer.getvalue()
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    # Stored, with a fixed time and system: other zlib versions and other days give the same bytes.
+def add_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a file, with a fixed time and system: other days give the same bytes."""
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     entry.create_system = 3
     entry.external_attr = 0o100644 << 16
+    entry.compress_type = archive.compression
     archive.writestr(entry, data)

@@ -80,12 +80,7 @@ def stretch_words(stretch: Stretch | None, profile: VllmProfile) -> tuple[str, .
     """
     if stretch is None:
         return ()
-    rope: dict[str, object] = {
-        "rope_type": "yarn",
-        "rope_theta": stretch.theta,
-        "factor": float(stretch.factor),
-        "original_max_position_embeddings": stretch.window,
-    }
+    rope = {"rope_type": "yarn", "rope_theta": stretch.theta, **_factor_of(stretch)}
     form: dict[str, object] = (
         {"rope_parameters": rope} if profile.rope_parameters else {"rope_scaling": {"type": "yarn", **rope}}
     )
@@ -97,12 +92,12 @@ def stretched_config(stretch: Stretch | None) -> dict[str, object]:
     """The same as keys of config.json; the base of the positions is the file's own."""
     if stretch is None:
         return {}
-    rope = {
-        "type": "yarn",
-        "factor": float(stretch.factor),
-        "original_max_position_embeddings": stretch.window,
-    }
+    rope = {"type": "yarn", **_factor_of(stretch)}
     return {"max_position_embeddings": stretch.tokens, "rope_parameters": rope}
+
+
+def _factor_of(stretch: Stretch) -> dict[str, object]:
+    return {"factor": float(stretch.factor), "original_max_position_embeddings": stretch.window}
 
 
 def stretch_remarks(cluster: Cluster) -> Iterator[str]:

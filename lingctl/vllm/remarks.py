@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lingctl.engine.remarks import (
+    image_remark,
+    other_engine_remarks,
+    other_version_remarks,
+    taken_over_remark,
+)
 from lingctl.inventory.cluster import Cluster
 from lingctl.vllm.launch.environment import ray_address
 from lingctl.vllm.launch.parallel import Cut, cut_of
@@ -27,17 +33,11 @@ def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
 
 
 def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
-    version = profile.version
+    version, image = profile.version, image_remark(cluster, profile.image(cluster.engine))
     if profile.taken_from:
-        yield (
-            f"vLLM {version} has no rules of its own here: those of the nearest earlier version, "
-            f"{profile.taken_from}, are used; nothing of {version} was checked; {_image(cluster, profile)}"
-        )
+        yield taken_over_remark("vLLM", profile, "nearest earlier version", image)
     if not profile.ascend:
-        yield (
-            f"vllm-ascend has no release {version}: it was run on processors alone; "
-            f"{_image(cluster, profile)}"
-        )
+        yield f"vllm-ascend has no release {version}: it was run on processors alone; {image}"
     else:
         yield f"vLLM {version} with Ling was never tried on a card: it rests on documents and source"
     if profile.ascend and not profile.driver:
@@ -46,29 +46,17 @@ def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
             "are not judged by it"
         )
     said = version_of_vllm_image(cluster.container.image or "")
-    if said is not None and said != profile.place:
-        yield (
-            f"container.image says vLLM {said.text}, and hosts.yaml says {version}: the rules of "
-            f"{profile.rules_of} are used"
-        )
+    yield from other_version_remarks("vLLM", profile, said, version)
 
 
 def _of_image(cluster: Cluster) -> Iterator[str]:
-    image = (cluster.container.image or "").lower()
-    if "mindie" in image and "vllm" not in image:
-        yield f"container.image is MindIE's by its name, and the engine is vLLM: {cluster.container.image}"
+    yield from other_engine_remarks(cluster, "vLLM", "MindIE")
     machine = machine_of_vllm_image(cluster.container.image or "")
     if machine and machine != cluster.engine.hardware:
         yield (
             f"container.image is for Atlas {machine.upper()} by its tag, and hosts.yaml says hardware: "
             f"{cluster.engine.hardware}"
         )
-
-
-def _image(cluster: Cluster, profile: VllmProfile) -> str:
-    if cluster.container.image:
-        return "the image is container.image's"
-    return f"its image is looked for as {profile.image(cluster.engine)}, container.image names another"
 
 
 def _of_cut(cut: Cut) -> Iterator[str]:

@@ -159,12 +159,9 @@ def test_a_command_that_is_not_there_says_so_in_the_shells_words() -> None:
     assert answers["none"].exit_status == 127 and "not found" in answers["none"].stderr
 
 
-def test_one_that_does_not_heed_the_request_to_end_is_ended_by_force(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if way == "the shell alone":
-        pytest.skip("timeout waits for it")
+def test_one_that_does_not_heed_the_request_to_end_is_ended_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_ASKER", probe._ASKER.replace("GRACE = (5.0, 1.0)", "GRACE = (0.2, 1.0)"))
+    monkeypatch.setattr(probe, "_ASK", probe._ASK.replace("timeout -k 5", "timeout -k 0.2"))
     deaf = Question("deaf", Command("trap '' TERM; while :; do sleep 0.1; done"), 0.3)
     begun = time.monotonic()
     answers = read_answers(_run(deaf, Question("next", Command("echo 1"))))

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,23 @@ def test_a_program_that_no_signal_ends_is_told(place: Place, monkeypatch: pytest
     with place.locked(), pytest.raises(Trouble) as caught:
         background.stop(place)
     assert (caught.value.code, sent) == ("download-stuck", [15, 9])
+
+
+def test_a_program_that_has_not_told_its_number_yet_is_ended_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(background, "_STOP_SECONDS", 0.4)
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(pid))
+    lock = Path(place.inside("lock"))
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Trouble, match="not told there"):
+            background.stop(place)
+        threading.Timer(0.1, lock.write_text, [str(os.getpid())]).start()
+        with pytest.raises(Trouble, match="not even killed"):
+            background.stop(place)
+    assert set(sent) == {os.getpid()}
 
 
 _LETS_GO_AND_STAYS = """

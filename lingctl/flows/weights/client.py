@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from lingctl.errors import WeightsError
+from lingctl.program.pack import add_entry
 
 # ``cryptography``, which the client also names, is only imported by parts that a download does not use.
 _PACKAGES = (
@@ -41,9 +42,7 @@ def client_archive() -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in _PACKAGES:
             for name, path in _files(package):
-                entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, path.read_bytes())
+                add_entry(archive, name, path.read_bytes())
     return buffer.getvalue()
 
 

@@ -9,6 +9,19 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.models.catalogue import Shape
 
+# By the field of ``Shape``: what config.json calls it.
+SHAPE_KEYS = {
+    "layers": "num_hidden_layers",
+    "hidden": "hidden_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "experts": "num_experts",
+    "experts_per_token": "num_experts_per_tok",
+    "shared_experts": "num_shared_experts",
+    "moe_intermediate": "moe_intermediate_size",
+    "vocabulary": "vocab_size",
+}
+
 
 def model_config_text(config: Mapping[str, Any]) -> str:
     """The file, as it is written beside the weights."""
@@ -21,18 +34,7 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     Raises:
         ConfigurationError: a number is missing.
     """
-    names = {
-        "layers": "num_hidden_layers",
-        "hidden": "hidden_size",
-        "heads": "num_attention_heads",
-        "kv_heads": "num_key_value_heads",
-        "experts": "num_experts",
-        "experts_per_token": "num_experts_per_tok",
-        "shared_experts": "num_shared_experts",
-        "moe_intermediate": "moe_intermediate_size",
-        "vocabulary": "vocab_size",
-    }
-    numbers = {name: positive(config, key) for name, key in names.items()}
+    numbers = {name: positive(config, key) for name, key in SHAPE_KEYS.items()}
     # Left out, null or 0: the models' own configuration class then divides.
     unsaid = not config.get("head_dim")
     width = numbers["hidden"] // numbers["heads"] if unsaid else positive(config, "head_dim")

@@ -11,32 +11,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-# Each with what YAML knows. Letters and digits of double width are found by their range.
+# Each with what YAML knows. What is of double width is found by its range, where that gives what is meant.
 _MEANT = {
-    "：": ":",
-    "，": ",",
     "、": ",",
     "；": ",",
     "“": '"',
     "”": '"',
     "„": '"',
-    "＂": '"',
     "‘": "'",
     "’": "'",
-    "＇": "'",
-    "｛": "{",
-    "｝": "}",
-    "［": "[",
-    "］": "]",
     "【": "[",
     "】": "]",
-    "＃": "#",
     "–": "-",
     "—": "-",
     "−": "-",
     "‐": "-",
     "‑": "-",
-    "－": "-",
     "\ufeff": "",
     "\u200b": "",
     "\u2060": "",

@@ -11,7 +11,7 @@ import time
 import traceback
 from typing import BinaryIO, Callable, Dict, Mapping, NoReturn, Optional
 
-from lingctl.node.fetch.place import Place
+from lingctl.node.fetch.place import UNTOLD, Place
 from lingctl.node.files import open_log, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
@@ -174,10 +174,20 @@ def stop(place: Place, lock: str = "lock") -> bool:
     """End who has the lock, and wait until it is gone; false when nobody has. What has arrived is kept.
 
     Raises:
-        Trouble: it does not end, not even killed: it waits for a disk that does not answer.
+        Trouble: it does not end, not even killed: it waits for a disk that does not answer; or which process
+            it is, is not told.
     """
-    holder = place.holder(lock)
-    if holder is None or holder <= 0:
+    late = time.monotonic() + _STOP_SECONDS
+    while (holder := place.holder(lock)) == UNTOLD:
+        if time.monotonic() > late:
+            raise Trouble(
+                "which program fills this folder is not told there",
+                where=place.inside(lock),
+                remedy="look who has that file open (fuser), and end it",
+                code="download-stuck",
+            )
+        time.sleep(_MOMENT)
+    if holder is None:
         return False
     with contextlib.suppress(ProcessLookupError):
         for number in (signal.SIGTERM, signal.SIGKILL):

@@ -21,6 +21,7 @@ from lingctl.node.trouble import Trouble
 from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read_manifest, write_manifest
 
 _LOCK_SECONDS = 1.0
+UNTOLD = -1
 _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
@@ -53,12 +54,12 @@ class Place:
         """A file of our own in the hidden folder."""
         return os.path.join(self.hidden, name)
 
-    def log_tail(self, lines: int = 6) -> str:
+    def log_tail(self) -> str:
         """The end of what the background program and the hub's client said; empty where that is nothing."""
         try:
             with open(self.inside("log"), "rb") as log:
                 log.seek(max(0, os.path.getsize(log.name) - 8192))
-                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-6:])
         except FileNotFoundError:
             return ""
 
@@ -97,7 +98,10 @@ class Place:
             yield
 
     def holder(self, name: str = "lock") -> Optional[int]:
-        """Process id of who has the lock, so fills this folder, now; None when nobody does."""
+        """Process id of who has the lock, so fills this folder, now; None when nobody does.
+
+        UNTOLD for one that has not written it down yet.
+        """
         try:
             descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -108,7 +112,7 @@ class Place:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.read(descriptor, 32).decode("ascii", "replace")
-            return int(text) if text.isdecimal() else -1
+            return int(text) if text.isdecimal() else UNTOLD
         finally:
             os.close(descriptor)
         return None

@@ -64,7 +64,6 @@ class HeldHead:
         """
         arrays, plain = self._arrays, self._without(hidden)
         gathered = {name: _Gathered(arrays) for name in hidden}
-        best = _Best(arrays)
         picks: Dict[str, List[Dict[int, float]]] = {name: [{} for _ in wanted] for name in hidden}
         for first in range(0, self._rows, _PART):
             weight = self._part(first)
@@ -75,8 +74,8 @@ class HeldHead:
                     found[name] = arrays.rounded(states @ kept.T)
                 else:
                     found[name] = states @ weight.T
-                gathered[name].add(found[name], first)
-            best.add(found[EXACT], found[ROUNDED], first)
+            for name, logits in found.items():
+                gathered[name].add(logits, found[ROUNDED], first)
             for place, one in enumerate(wanted):
                 for token in one.tokens:
                     if first <= token < first + len(weight):
@@ -85,16 +84,13 @@ class HeldHead:
         sums = {name: one.log_sums() for name, one in gathered.items()}
         told = []
         for place, one in enumerate(wanted):
-            choices = {
-                name: ChoiceTold(
-                    gathered[name].token(place),
-                    gathered[name].logit(place),
-                    sums[name][place],
-                    tuple(picks[name][place][token] for token in one.tokens),
-                )
-                for name in hidden
-            }
-            told.append(PlaceTold(choices, *best.at(place)))
+            choices = {}
+            for name, stream in gathered.items():
+                logit, token, _ = stream.best[place][0]
+                wanted_logits = tuple(picks[name][place][token] for token in one.tokens)
+                choices[name] = ChoiceTold(token, logit, sums[name][place], wanted_logits)
+            logits, tokens, beside = zip(*gathered[EXACT].best[place])
+            told.append(PlaceTold(choices, tokens, logits, beside))
         return told
 
     def _without(self, hidden: Dict[str, Array]) -> Dict[str, Array]:
@@ -113,62 +109,33 @@ class HeldHead:
 
 
 class _Gathered:
-    """The first choice and the sum of one stream, part by part."""
+    """The first choices and the sum of one stream, part by part.
+
+    Attributes:
+        best: of each place its first choices: logit, token, and the logit of that in the rounded stream.
+    """
 
     def __init__(self, arrays: Any) -> None:  # noqa: ANN401  (as above)
+        self.best: List[List[Tuple[float, int, float]]] = []
         self._arrays = arrays
         self._sums: List[List[float]] = []
-        self._best: List[Tuple[float, int]] = []
 
-    def add(self, logits: Array, first: int) -> None:
+    def add(self, logits: Array, rounded: Array, first: int) -> None:
         """The next part of the vocabulary."""
         self._sums.append(self._arrays.log_sums(logits))
-        values, places = self._arrays.top(logits, 1)
-        these = [(v[0], p[0] + first) for v, p in zip(values.tolist(), places.tolist())]
-        self._best = (
-            [max(old, new, key=_by_logit) for old, new in zip(self._best, these)] if self._best else these
-        )
-
-    def token(self, place: int) -> int:
-        """Its first choice."""
-        return self._best[place][1]
-
-    def logit(self, place: int) -> float:
-        """Its logit."""
-        return self._best[place][0]
+        values, places = self._arrays.top(logits, CANDIDATES)
+        beside = self._arrays.picked(rounded, places)
+        these = [
+            [(v, p + first, r) for v, p, r in zip(*row)]
+            for row in zip(values.tolist(), places.tolist(), beside.tolist())
+        ]
+        before = self.best or [[] for _ in these]
+        self.best = [
+            sorted([*old, *new], key=lambda one: -one[0])[:CANDIDATES] for old, new in zip(before, these)
+        ]
 
     def log_sums(self) -> List[float]:
         """Over the whole vocabulary."""
         by_place = [list(sums) for sums in zip(*self._sums)]
         sums: List[float] = self._arrays.log_sums(self._arrays.floats(by_place))
         return sums
-
-
-class _Best:
-    """The reference's first choices, with the rounded stream's logits of the same."""
-
-    def __init__(self, arrays: Any) -> None:  # noqa: ANN401  (as above)
-        self._arrays = arrays
-        self._rows: List[List[Tuple[float, int, float]]] = []
-
-    def add(self, exact: Array, rounded: Array, first: int) -> None:
-        """The next part of the vocabulary."""
-        values, places = self._arrays.top(exact, CANDIDATES)
-        beside = self._arrays.picked(rounded, places)
-        these = [
-            [(v, p + first, r) for v, p, r in zip(*row)]
-            for row in zip(values.tolist(), places.tolist(), beside.tolist())
-        ]
-        before = self._rows or [[] for _ in these]
-        self._rows = [
-            sorted([*old, *new], key=lambda one: -one[0])[:CANDIDATES] for old, new in zip(before, these)
-        ]
-
-    def at(self, place: int) -> Tuple[Tuple[int, ...], Tuple[float, ...], Tuple[float, ...]]:
-        """Tokens, exact logits, rounded logits."""
-        row = self._rows[place]
-        return tuple(p for _, p, _ in row), tuple(v for v, _, _ in row), tuple(r for _, _, r in row)
-
-
-def _by_logit(one: Tuple[float, int]) -> float:
-    return one[0]

@@ -51,32 +51,21 @@ class LineFault:
         return f"line {self.line}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchInput:
-    """A file of requests after a first reading."""
+    """A file of requests, as far as it was read once."""
 
     path: Path
-    requests: int  # how many
-    digest: str  # SHA-256 of the file
-    models: Mapping[str, int]  # names of models that its bodies hold, with the first line of each
-    unsent: tuple[str, ...]  # keys beside those of the format, which are not sent
-    faults: tuple[LineFault, ...]  # the first ``MOST_FAULTS``
-    wrong: int  # how many faults in all
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What is known of a file in the middle of its first reading."""
-
-    requests: int = 0
-    faults: list[LineFault] = field(default_factory=list)
-    wrong: int = 0
+    requests: int = 0  # how many
+    digest: str = ""  # SHA-256 of the file
+    # names of models that its bodies hold, with the first line of each
     models: dict[str, int] = field(default_factory=dict)
-    unsent: set[str] = field(default_factory=set)
-    # Eight bytes for each name, in parts that are sorted one by one: a file may have millions.
-    names: list[array[int]] = field(default_factory=lambda: [array("Q") for _ in range(_BUCKETS)])
+    unsent: tuple[str, ...] = ()  # keys beside those of the format, which are not sent
+    faults: list[LineFault] = field(default_factory=list)  # the first ``MOST_FAULTS``
+    wrong: int = 0  # how many faults in all
 
     def fault(self, line: int, what: str) -> None:
+        """One more."""
         self.wrong += 1
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(LineFault(line, what))
@@ -91,18 +80,21 @@ def survey(path: Path, fields: frozenset[str] | None = None) -> BatchInput:
     Raises:
         OSError: it cannot be read.
     """
-    reading, digest = _Reading(), hashlib.sha256()
+    given, digest = BatchInput(path), hashlib.sha256()
+    # Eight bytes for each name, in parts that are sorted one by one: a file may have millions.
+    names = [array("Q") for _ in range(_BUCKETS)]
     with path.open("rb") as file:
         for number, line in numbered_lines(file, digest.update):
-            _judge(number, line, reading, fields)
-    if twice := _twice(reading.names):
+            request = _judge(number, line, given, fields)
+            if request is not None:
+                name = _name_of(request.custom_id)
+                names[name % _BUCKETS].append(name)
+    if twice := _twice(names):
         with path.open("rb") as file:
-            _name_twice(file, twice, reading)
-    faults = tuple(sorted(reading.faults, key=lambda fault: fault.line))
-    unsent = tuple(sorted(reading.unsent))
-    return BatchInput(
-        path, reading.requests, digest.hexdigest(), reading.models, unsent, faults, reading.wrong
-    )
+            _name_twice(file, twice, given)
+    given.faults.sort(key=lambda fault: fault.line)
+    given.digest = digest.hexdigest()
+    return given
 
 
 def requests_of(file: BinaryIO, hear: Hear, model: str) -> Iterator[BatchRequest]:
@@ -207,26 +199,25 @@ def _quoted(value: object) -> str:
     return shown if len(shown) <= _QUOTED else f"{shown[:_QUOTED]} ..."
 
 
-def _judge(number: int, line: bytes, reading: _Reading, fields: frozenset[str] | None) -> None:
+def _judge(number: int, line: bytes, given: BatchInput, fields: frozenset[str] | None) -> BatchRequest | None:
     request = read_request(line)
-    reading.requests += 1
+    given.requests += 1
     if isinstance(request, list):
         for what in request:
-            reading.fault(number, what)
-        return
+            given.fault(number, what)
+        return None
     if fields is not None:
         for unknown in sorted(request.body.keys() - fields):
             known = ", ".join(sorted(fields))
-            reading.fault(number, f"{_quoted(unknown)} is not for --offline, which knows: {known}")
+            given.fault(number, f"{_quoted(unknown)} is not for --offline, which knows: {known}")
         if not isinstance(request.body.get("prompt", ""), str):
-            reading.fault(number, "prompt is to be one text with --offline")
+            given.fault(number, "prompt is to be one text with --offline")
     model = request.body.get("model")
-    if isinstance(model, str) and model and len(reading.models) < MOST_FAULTS:
-        reading.models.setdefault(model, number)
-    if request.unsent and len(reading.unsent) < _MOST_UNSENT:
-        reading.unsent |= request.unsent
-    name = _name_of(request.custom_id)
-    reading.names[name % _BUCKETS].append(name)
+    if isinstance(model, str) and model and len(given.models) < MOST_FAULTS:
+        given.models.setdefault(model, number)
+    if request.unsent and len(given.unsent) < _MOST_UNSENT:
+        given.unsent = tuple(sorted({*given.unsent, *request.unsent}))
+    return request
 
 
 def _name_of(custom_id: str) -> int:
@@ -246,7 +237,7 @@ def _twice(names: list[array[int]]) -> set[int]:
     return found
 
 
-def _name_twice(file: BinaryIO, twice: set[int], reading: _Reading) -> None:
+def _name_twice(file: BinaryIO, twice: set[int], given: BatchInput) -> None:
     first: dict[str, int] = {}
     for number, line in numbered_lines(file):
         request = read_request(line)
@@ -254,4 +245,4 @@ def _name_twice(file: BinaryIO, twice: set[int], reading: _Reading) -> None:
             continue
         before = first.setdefault(request.custom_id, number)
         if before != number:
-            reading.fault(number, f"custom_id {_quoted(request.custom_id)} is that of line {before}")
+            given.fault(number, f"custom_id {_quoted(request.custom_id)} is that of line {before}")

@@ -72,16 +72,19 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._closed = False
         self._ended: asyncio.Future[None] | None = None
-        self._outcome = RequestOutcome(-1)
+        self.used = False  # whether it has carried a request
+        self._begin(RequestOutcome(-1))
+
+    def _begin(self, outcome: RequestOutcome) -> None:
+        """Nothing is known of an answer yet."""
+        self._outcome = outcome
         self._reader = ResponseReader()
-        self._events = EventReader(dialect)
-        self._thinking = thinking_for(dialect)
+        self._events = EventReader(self._dialect)
+        self._thinking = thinking_for(self._dialect)
         self._told = 0
         self._heard = self._plain = False  # whether a body came, and whether it is none of events
         self._error_body = b""
-        self._heard_at = 0.0
-        self.went_on_at = 0.0
-        self.used = False  # whether it has carried a request
+        self._heard_at = self.went_on_at = _now()
 
     @property
     def reusable(self) -> bool:
@@ -92,19 +95,10 @@ class StreamConnection(asyncio.BufferedProtocol):
         """Send a request; the future is done when ``outcome`` is."""
         assert self._transport is not None
         self.used = True
-        self._outcome, self._reader, self._events = outcome, ResponseReader(), EventReader(self._dialect)
-        self._told, self._error_body = 0, b""
-        self._heard = self._plain = False
-        self._thinking = thinking_for(self._dialect)
-        self._ended = self._loop.create_future()
-        self._heard_at = self.went_on_at = _now()
-        ended = self._ended
+        self._begin(outcome)
+        self._ended = ended = self._loop.create_future()
         self._transport.write(request)
         return ended
-
-    def give_up(self, error: str, text: str) -> None:
-        """End the request under way with an error, and the connection with it."""
-        self._end(error, text)
 
     def close(self) -> None:
         """Close the connection."""
@@ -140,7 +134,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         elif self._reader.status == 200 and (trouble := self._events.last_words()):
             self._fail(trouble)
         else:
-            self._end("closed", str(exc or "the connection was closed inside the answer"))
+            self.end("closed", str(exc or "the connection was closed inside the answer"))
 
     def _read(self) -> None:
         """Understand what has come; bytes that belong to no request end the connection."""
@@ -158,7 +152,7 @@ class StreamConnection(asyncio.BufferedProtocol):
                 if body:
                     self._take(body, at)
             except WireError as error:
-                self._end("malformed", str(error))
+                self.end("malformed", str(error))
                 return
             if self._reader.complete and self._ended is not None:
                 self._conclude()
@@ -217,14 +211,15 @@ class StreamConnection(asyncio.BufferedProtocol):
             return
         self._answered(self._thinking.end(), at)
         if not self._outcome.token_at:
-            self._end("no-text", "the stream holds no text")
+            self.end("no-text", "the stream holds no text")
         else:
-            self._end(keep=True)
+            self.end(keep=True)
 
     def _fail(self, trouble: ExchangeTrouble, *, keep: bool = False) -> None:
-        self._end(error_kind(trouble), str(trouble) if trouble.status else trouble.text, keep=keep)
+        self.end(error_kind(trouble), str(trouble) if trouble.status else trouble.text, keep=keep)
 
-    def _end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:
+    def end(self, error: str = "", text: str = "", *, keep: bool = False) -> None:
+        """End the request under way, and the connection with it where it is not to be kept."""
         outcome, ended = self._outcome, self._ended
         if ended is None:
             return

@@ -189,9 +189,9 @@ class _Load:
             now = _now()
             for connection, outcome in list(self._busy.items()):
                 if now - connection.went_on_at > self._limits.idle:
-                    connection.give_up("timeout", f"did not go on for {self._limits.idle:g} s")
+                    connection.end("timeout", f"did not go on for {self._limits.idle:g} s")
                 elif now - outcome.sent_at > self._limits.total:
-                    connection.give_up("timeout", f"not ended after {self._limits.total:g} s")
+                    connection.end("timeout", f"not ended after {self._limits.total:g} s")
 
 
 def _allow_files(wanted: int, *, required: bool) -> None:

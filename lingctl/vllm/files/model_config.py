@@ -14,7 +14,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.catalogue import Shape
-from lingctl.inventory.models.config_json import positive, shape_of
+from lingctl.inventory.models.config_json import SHAPE_KEYS, positive, shape_of
 from lingctl.inventory.models.ling_config import (
     head_width,
     need_first_generation,
@@ -59,24 +59,10 @@ def vllm_model_config(
     return config, reasons
 
 
-# Left out, the model's own configuration class has defaults that fit no Ling model, or vLLM its own.
-_COUNTS = (
-    "num_hidden_layers",
-    "hidden_size",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "num_experts",
-    "num_experts_per_tok",
-    "num_shared_experts",
-    "moe_intermediate_size",
-    "vocab_size",
-    "max_position_embeddings",
-)
-
-
 def _need_numbers(config: Mapping[str, Any]) -> None:
     """Every number that shapes the model is there and is one; what vLLM ignores says what it assumes."""
-    for name in _COUNTS:
+    # Left out, the model's own configuration class has defaults that fit no Ling model, or vLLM its own.
+    for name in (*SHAPE_KEYS.values(), "max_position_embeddings"):
         positive(config, name)
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     if heads % groups:

@@ -111,10 +111,9 @@ class _Spreading:
 
     def _make_ready(self, name: str) -> Ready:
         """Look whether a node has room; who is to give files to others, begins to."""
-        node = self._nodes[name]
-        request = self._request(name, {})
+        node, request = self._nodes[name], self._request(name, {})._replace(token="", proxy="")
         if name not in self._givers:
-            return node.ready(request._replace(token="", proxy=""))
+            return node.ready(request)
         address = self._cluster.node(name).service_address
         key = self._authority.issue(self._tls_name(name))
         gives = request._replace(host=address, port=self._options.port)

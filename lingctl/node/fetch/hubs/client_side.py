@@ -18,8 +18,8 @@ from typing import Any, Callable, Dict, List, Mapping, Protocol
 from lingctl.node.fetch.hubs.answers_seen import SeenAnswers
 from lingctl.node.fetch.hubs.causes import event_of
 from lingctl.node.fetch.hubs.trust import trust
+from lingctl.node.progress import say
 
-_say_lock = threading.Lock()
 # The longest honest lists take 200 MB; one without an end must not take the machine's memory.
 _LIST_MEMORY = 1 << 30
 _FILES_AT_ONCE = 4
@@ -84,13 +84,6 @@ def serve(request: Plain, open_hub: Callable[[Plain, SeenAnswers], HubLibrary]) 
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         return 0 if all(list(pool.map(fetch, request["files"]))) else 1
-
-
-def say(event: Mapping[str, object]) -> None:
-    """One event, one line."""
-    with _say_lock:
-        sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
-        sys.stdout.flush()
 
 
 class Counter:
