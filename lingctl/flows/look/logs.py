@@ -15,8 +15,8 @@ from lingctl.engine.words.line_filter import LineFilter
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError, UsageError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.layout import Layout
 from lingctl.release.console import console_clock_command, read_console_clock
-from lingctl.release.layout import Layout
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Completed, Connection

@@ -23,7 +23,6 @@ from lingctl.program.job import job_folder
 from lingctl.program.node_program import run_program
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.settings import with_settings
-from lingctl.release.layout import layout_of
 from lingctl.release.weights_steps import WeightsPlan, weights_plan
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
@@ -90,7 +89,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         code="offline-no-container",
         remedy="lingctl deploy makes it; then lingctl stop, for the service has the cards",
     )
-    layout = layout_of(cluster)
+    layout = cluster.layout
     # As the daemon has it: the release's own variables, CANN with them.
     through = with_settings((layout.environment,))
     program = prepare(connection, layout.program, inside, through=through)
