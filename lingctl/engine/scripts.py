@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lingctl.assets import render
-from lingctl.engine.files import WantedFile, release_folder, run_folder
+from lingctl.engine.files import WantedFile
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 
@@ -49,7 +49,7 @@ class Start:
 def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:
     """``environment.sh``: sources the vendor's scripts, then sets ours."""
     text = render("environment.sh.j2", node=node.name, title=title, environment=environment)
-    return WantedFile(f"{release_folder(cluster)}/environment.sh", text.encode())
+    return WantedFile(cluster.layout.environment, text.encode())
 
 
 def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> WantedFile:
@@ -59,9 +59,9 @@ def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> Wanted
         node=node.name,
         title=title,
         runtime=cluster.runtime.program,
-        run=run_folder(cluster),
-        environment=f"{release_folder(cluster)}/environment.sh",
+        run=cluster.layout.run,
+        environment=cluster.layout.environment,
         start=start,
         hexadecimal_ports=[f"{port:04X}" for port in start.ports],
     )
-    return WantedFile(f"{release_folder(cluster)}/start.sh", text.encode(), 0o750)
+    return WantedFile(cluster.layout.start, text.encode(), 0o750)

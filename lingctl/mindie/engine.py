@@ -8,7 +8,7 @@ from typing import Any
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile, release_folder
+from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile
 from lingctl.engine.interface import About
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
@@ -87,7 +87,7 @@ class MindIE:
 
     def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
         text = render_config(cluster, node, self.profile, weights)
-        return (WantedFile(f"{release_folder(cluster)}/{_CONFIG}", text.encode()),)
+        return (WantedFile(f"{cluster.layout.release}/{_CONFIG}", text.encode()),)
 
     def environment(self, cluster: Cluster, node: Node) -> Environment:
         return daemon_environment(cluster, node, self.profile)
@@ -122,7 +122,7 @@ class MindIE:
         if not cluster.multi_node:
             return Joint()
         table = rank_table(cluster, addresses)
-        file = WantedFile(f"{release_folder(cluster)}/{_RANK_TABLE}", table.encode())
+        file = WantedFile(f"{cluster.layout.release}/{_RANK_TABLE}", table.encode())
         return Joint((file,), tuple(prove(table, cluster, addresses)))
 
     def encryption(self, cluster: Cluster) -> Encryption:

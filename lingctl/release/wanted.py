@@ -15,7 +15,6 @@ from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.sections import Node
 from lingctl.node.overlay.package import folder_digest
-from lingctl.release.layout import layout_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def wanted_release(
 
 def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:
     """What is added to the engine's own code, in order of names; the same on every node."""
-    folder, files = layout_of(cluster).overlay, engine_of(cluster).overlay.files
+    folder, files = cluster.layout.overlay, engine_of(cluster).overlay.files
     return tuple(WantedFile(f"{folder}/{name}", content) for name, content in sorted(files.items()))
 
 

@@ -19,7 +19,6 @@ from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
-from lingctl.release.layout import layout_of
 from lingctl.release.wanted import overlay_files, release_files
 
 RESOURCE = "huawei.com/Ascend910"
@@ -132,7 +131,7 @@ def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> di
     container: dict[str, Any] = {
         "name": engine.about.name,
         "image": engine.container(cluster, node).image,
-        "command": ["/bin/bash", layout_of(cluster).start],
+        "command": ["/bin/bash", cluster.layout.start],
         "resources": {"limits": cards, "requests": cards},
         "volumeMounts": mounts,
     }
@@ -172,7 +171,7 @@ def _volumes(
     if overlay := [f"{engine.overlay.folder}/{file.name}" for file in overlay_files(cluster)]:
         code = {"configMap": {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}}
         give("overlay", code, *overlay, single=True)
-    give("run", {"emptyDir": {}}, layout_of(cluster).run, writable=True)
+    give("run", {"emptyDir": {}}, cluster.layout.run, writable=True)
     give("models", of_host(cluster.paths.models), cluster.paths.models_in_container)
     give("driver", of_host("/usr/local/Ascend/driver"), "/usr/local/Ascend/driver")
     size = engine.container(cluster, node).shm_size.lower()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lingctl.engine.container import folder_command, run_command
-from lingctl.engine.files import WantedFile, run_folder
+from lingctl.engine.files import WantedFile
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
@@ -99,7 +99,7 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
     if everything or part == "container":
         spec, title = engine.container(cluster, node), engine.about.title
         text = f"#!/bin/sh\n# The container of {node.name}. {title} is started in it by start.sh.\n"
-        folder = folder_command(run_folder(cluster)).text
+        folder = folder_command(cluster.layout.run).text
         run = run_command(cluster.runtime, spec).text
         yield Rendered(node.name, "container.sh", "", f"{text}{folder}\n{run}\n".encode(), 0o750)
     if part == "model-config" or (everything and known.model_config is not None):
