@@ -69,23 +69,19 @@ class Workers:
 
         def run() -> None:
             try:
-                work_on()
+                while not self._stop.is_set():
+                    with lock:
+                        if not waiting:
+                            return
+                        place, item = waiting.pop()
+                    given[place] = work(item)
+            except WorkStopped:
+                return
+            except BaseException as error:
+                errors.append(error)
+                self._stop.set()
             finally:
                 ended.release()
-
-        def work_on() -> None:
-            while not self._stop.is_set():
-                with lock:
-                    if not waiting:
-                        return
-                    place, item = waiting.pop()
-                try:
-                    given[place] = work(item)
-                except WorkStopped:
-                    return
-                except BaseException as error:
-                    errors.append(error)
-                    self._stop.set()
 
         running = 0
         try:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of, every_engine
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
@@ -54,7 +53,7 @@ def look_of(cluster: Cluster, *, image: str = "") -> Look:
         site,
         image or image_of(cluster),
         (*release, *certificate_paths(cluster)),
-        certificates_folder(cluster),
+        cluster.layout.certificates,
         {
             "downloaded": cluster.downloaded_weights,
             "converted": cluster.converted_weights,

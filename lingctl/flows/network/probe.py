@@ -175,19 +175,20 @@ def _mesh(
     listener: Listener,
 ) -> NodeAnswers:
     name, made = connection.node, 0
+    order = {node.name: index for index, node in enumerate(scope.nodes)}
     if shots:
         listener(Event("ping the other cards", "started", name))
     try:
         while made < len(shots) and time.monotonic() < deadline:
             part = shots[made : made + _PINGS_PER_ROUND]
-            record = _merged(record, ask(connection, [_ping_question(scope, shot) for shot in part]))
+            record = _merged(record, ask(connection, [_ping_question(order, shot) for shot in part]))
             made += len(part)
             text = f"{made} of {len(shots)} pings"
             listener(Event("ping the other cards", "progress", name, text, made, len(shots)))
         failed = [hit.shot for hit in hits_of(scope, name, record) if not hit.ok]
         bad = [shot for shot in failed if shot.plane == "roce"][:_MOST_SMALL]
         if bad:
-            small = [_ping_question(scope, shot, _SMALL_PACKET) for shot in bad]
+            small = [_ping_question(order, shot, _SMALL_PACKET) for shot in bad]
             record = _merged(record, ask(connection, small))
     except LingctlError as error:
         listener(Event("ping the other cards", "failed", name, error.what))
@@ -221,18 +222,15 @@ def _settling_questions(facts: NodeFacts) -> list[Question]:
     ]
 
 
-def _ping_question(scope: Scope, shot: Shot, size: int | None = None) -> Question:
-    index = next(i for i, node in enumerate(scope.nodes) if node.name == shot.target[0])
-    kind = "hccs" if shot.plane == "hccs" else "small" if size else "ping"
-    words = (kind, shot.source[1], index, shot.target[1], shot.address)
-    return Question(
-        "/".join(map(str, words)),
-        hccs_ping(shot.source[1], shot.address)
-        if shot.plane == "hccs"
-        else ping(shot.source[1], shot.address, size),
-        _PING_SECONDS,
-        f"card:{shot.source[1]}",
-    )
+def _ping_question(order: Mapping[str, int], shot: Shot, size: int | None = None) -> Question:
+    """A ping, with all that its answer has to be told from others by in its name; see ``_shot``."""
+    card, (node, other) = shot.source[1], shot.target
+    if shot.plane == "hccs":
+        kind, asked = "hccs", hccs_ping(card, shot.address)
+    else:
+        kind, asked = "small" if size else "ping", ping(card, shot.address, size)
+    name = f"{kind}/{card}/{order[node]}/{other}/{shot.address}"
+    return Question(name, asked, _PING_SECONDS, f"card:{card}")
 
 
 def _shot(scope: Scope, name: str, place: Sequence[str], plane: Plane = "roce") -> Shot:

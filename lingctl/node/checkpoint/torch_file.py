@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Callable, Collection, Dict, NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from lingctl.node.checkpoint.formats.archive import read_archive
 from lingctl.node.checkpoint.formats.pickle_row import begins_pickle_row, read_pickle_row
@@ -80,8 +80,12 @@ def read_torch_file(path: str) -> TorchFile:
             read = read_tar if is_tar(head) else read_pickle_row if begins_pickle_row(head) else read_archive
             parsed = read(descriptor, path, digest.update)
             found = find_state_dict(parsed.root)
-            records = _records(found.tensors, parsed.locate)
-            checked = _checked(records.values())
+            keys = dict.fromkeys(tensor.storage.key for tensor in found.tensors.values())
+            records = {key: parsed.locate(key) for key in keys}
+            # Whether there are checksums, or nothing that they could be of.
+            checked = any(one.crc for one in records.values()) or not any(
+                one.size for one in records.values()
+            )
             if not checked:
                 records = {key: record._replace(crc=None) for key, record in records.items()}
             tensors = _views(found.tensors, records)
@@ -104,16 +108,6 @@ def read_torch_file(path: str) -> TorchFile:
         fingerprint=digest.hexdigest(),
         state=state,
     )
-
-
-def _records(tensors: Dict[str, Tensor], locate: Callable[[str], Record]) -> Dict[str, Record]:
-    keys = {tensor.storage.key: None for tensor in tensors.values()}
-    return {key: locate(key) for key in keys}
-
-
-def _checked(records: Collection[Record]) -> bool:
-    """Whether there are checksums, or nothing that they could be of."""
-    return any(record.crc for record in records) or not any(record.size for record in records)
 
 
 def _views(tensors: Dict[str, Tensor], records: Dict[str, Record]) -> Dict[str, View]:

@@ -56,10 +56,5 @@ def _file(name: str, path: str) -> Present:
     kind = kind_of(path)
     if kind != "file":
         return Present(name, kind)
-    return Present(name, kind, os.path.getsize(path), first_bytes(path))
-
-
-def first_bytes(path: str) -> bytes:
-    """The first bytes of a file. Raises Trouble: no regular file; OSError: it cannot be read."""
     with opened(path) as descriptor:
-        return os.read(descriptor, HEAD)
+        return Present(name, kind, os.fstat(descriptor).st_size, os.read(descriptor, HEAD))

@@ -61,7 +61,7 @@ def _parts(
     yield f'<p class="whole">{safe(badge(report.verdict.word, _WORDS))}</p>'
     command = Markup(f"<code>{safe(of.command)}</code>")
     yield listed((("Time (UTC)", of.at), ("Command", command), ("lingctl", of.lingctl)))
-    bad = [finding.as_json() for finding in report.findings if finding.verdict > Verdict.PASS]
+    bad = [finding for finding in report.findings if finding.verdict > Verdict.PASS]
     yield f"<h2>Findings</h2>{findings_table(bad, _WORDS) if bad else '<p>Nothing worse than a pass.</p>'}"
     yield "<h2>Checks</h2>"
     judged = [

@@ -12,7 +12,7 @@ from lingctl.node.checkpoint.formats.zip_directory import (
     read_directory,
 )
 from lingctl.node.checkpoint.pickles.budget import Budget
-from lingctl.node.checkpoint.pickles.builders import storage_class
+from lingctl.node.checkpoint.pickles.builders import named_storage
 from lingctl.node.checkpoint.pickles.reader import read_pickle
 from lingctl.node.checkpoint.pickles.stand_ins import Opaque, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
@@ -51,12 +51,8 @@ def _storage(identity: object) -> object:
     if len(identity) != 5 or identity[0] != "storage":
         raise malformed("a persistent id is not that of a storage")
     _, kind, key, _location, count = identity
-    dtype, name = storage_class(kind)
-    if not isinstance(key, str) or type(count) is not int or not 0 <= count < 2**63:
-        raise malformed("a storage has no key or no size")
-    if dtype is None:
-        return Opaque(f"in a {name}", tensor=True)
-    return Storage(key, dtype, count * dtype.size, 0, count * dtype.size)
+    text, dtype, name, size = named_storage(kind, key, count)
+    return Storage(text, dtype, size, 0, size) if dtype else Opaque(f"in a {name}", tensor=True)
 
 
 def _root(directory: Directory) -> str:
@@ -77,9 +73,12 @@ def _record(path: str, descriptor: int, directory: Directory, name: str) -> Reco
     member = directory.get(name)
     if member is None:
         raise damaged_file(f"the member {name[:200]!r} is missing", "record-missing")
-    offset = data_offset(descriptor, member)
+    return _record_of(path, descriptor, member)
+
+
+def _record_of(path: str, descriptor: int, member: Member) -> Record:
     packed = member.packed if member.method == DEFLATED else 0
-    return Record(path, member.name, offset, member.size, packed, member.crc)
+    return Record(path, member.name, data_offset(descriptor, member), member.size, packed, member.crc)
 
 
 def _window(descriptor: int, member: Member, hear: Optional[Callable[[bytes], object]] = None) -> Window:
@@ -88,8 +87,8 @@ def _window(descriptor: int, member: Member, hear: Optional[Callable[[bytes], ob
         raise Trouble(
             f"{member.size} bytes are more than a state dict needs here", where=place, code="pickle-too-large"
         )
-    packed = member.packed if member.method == DEFLATED else 0
-    return Window(descriptor, data_offset(descriptor, member), member.size, place, packed, hear)
+    record = _record_of("", descriptor, member)
+    return Window(descriptor, record.offset, record.size, place, record.packed, hear)
 
 
 def _check(window: Window, member: Member) -> None:

@@ -14,18 +14,17 @@ from typing import Callable, Dict, Tuple
 
 from lingctl.node.checkpoint.dtypes import Dtype
 from lingctl.node.checkpoint.pickles.budget import MEMO, Budget
-from lingctl.node.checkpoint.pickles.builders import storage_class
+from lingctl.node.checkpoint.pickles.builders import named_storage, sized
 from lingctl.node.checkpoint.pickles.reader import read_pickle
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Opaque, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
-from lingctl.node.checkpoint.refusals import damaged_file, malformed, refused
+from lingctl.node.checkpoint.refusals import damaged_file, malformed
 from lingctl.node.checkpoint.window import Window
 from lingctl.node.trouble import Trouble
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 _HEAD = 64
-_BLOCK = 1 << 20
 
 
 def begins_pickle_row(head: bytes) -> bool:
@@ -65,8 +64,7 @@ def read_pickle_row(descriptor: int, path: str, hear: Callable[[bytes], object])
     if not isinstance(keys, (list, tuple)):
         raise malformed("the keys of its storages are no list")
     end = window.place
-    for at in range(0, end, _BLOCK):
-        hear(os.pread(descriptor, min(_BLOCK, end - at), at))
+    hear_all(descriptor, 0, end, hear)
     records: Dict[str, Record] = {}
     for key in keys:
         budget.spend(4 * MEMO)
@@ -77,6 +75,12 @@ def read_pickle_row(descriptor: int, path: str, hear: Callable[[bytes], object])
         records[key] = record_at(descriptor, path, member, end, dtype.size, size)
         end = records[key].offset + size
     return Parsed(root, lambda key: _found(records, key), False)
+
+
+def hear_all(descriptor: int, start: int, size: int, hear: Callable[[bytes], object]) -> None:
+    """Tell all bytes of a part of a file."""
+    for at in range(0, size, 1 << 20):
+        hear(os.pread(descriptor, min(1 << 20, size - at), start + at))
 
 
 def record_at(descriptor: int, path: str, member: str, place: int, width: int, size: int) -> Record:
@@ -118,18 +122,13 @@ class _Storages:
         if not isinstance(identity, tuple) or len(identity) != 6 or identity[0] != "storage":
             raise malformed("a persistent id is not that of a storage")
         _, kind, key, _location, count, part = identity
-        dtype, name = storage_class(kind)
-        if not isinstance(key, str) or type(count) is not int or not 0 <= count < 2**63:
-            raise malformed("a storage has no key or no size")
-        if dtype is None:
-            raise refused(f"has a {name}, which the old format does not tell the size of")
-        whole = count * dtype.size
+        key, dtype, name, whole = named_storage(kind, key, count)
+        dtype = sized(dtype, name)
         known, size = self.known.setdefault(key, (dtype, whole))
         if (known.size, size) != (dtype.size, whole):
             raise malformed(f"storage {key[:40]} has two sizes")
-        if part is None:
-            return Storage(key, known, whole, 0, whole)
-        return part_of_storage(Storage(key, known, whole, 0, whole), part)
+        storage = Storage(key, known, whole, 0, whole)
+        return storage if part is None else part_of_storage(storage, part)
 
 
 def part_of_storage(root: Storage, part: object) -> Storage:

@@ -13,9 +13,9 @@ import os
 import struct
 from typing import Callable, Dict, NamedTuple, Tuple
 
-from lingctl.node.checkpoint.formats.pickle_row import part_of_storage, record_at
+from lingctl.node.checkpoint.formats.pickle_row import hear_all, part_of_storage, record_at
 from lingctl.node.checkpoint.pickles.budget import MEMO, OBJECT, Budget
-from lingctl.node.checkpoint.pickles.builders import storage_class, view
+from lingctl.node.checkpoint.pickles.builders import sized, storage_class, view
 from lingctl.node.checkpoint.pickles.reader import read_pickle
 from lingctl.node.checkpoint.pickles.stand_ins import Global, Storage
 from lingctl.node.checkpoint.record import Parsed, Record
@@ -67,7 +67,7 @@ def read_tar(descriptor: int, path: str, hear: Callable[[bytes], object]) -> Par
     reader.storages()
     reader.tensors()
     for name in ("tensors", "pickle"):
-        _hear_all(descriptor, members[name], hear)
+        hear_all(descriptor, *members[name], hear)
     hear(repr(sorted(reader.records.values())).encode())
     root = read_pickle(reader.window("pickle"), reader.of, budget)
     return Parsed(root, lambda key: reader.records[key], False)
@@ -91,9 +91,7 @@ class _Reader:
         start = self._members["storages"].start
         for _ in range(self._count(window)):
             key, _location, kind = self._three(window)
-            dtype, name = storage_class(kind)
-            if dtype is None:
-                raise refused(f"has a {name}, which the old format does not tell the size of")
+            dtype = sized(*storage_class(kind))
             member = f"storages, key {key}"
             place = start + window.place
             record = record_at(self._descriptor, self._path, member, place, dtype.size, -1)
@@ -212,11 +210,6 @@ def _pax(text: bytes) -> Dict[str, str]:
         if key in (b"size", b"path"):
             found[key.decode()] = value.decode("utf-8", "replace")
     return found
-
-
-def _hear_all(descriptor: int, member: _TarMember, hear: Callable[[bytes], object]) -> None:
-    for at in range(0, member.size, 1 << 20):
-        hear(os.pread(descriptor, min(1 << 20, member.size - at), member.start + at))
 
 
 def _damaged(what: str) -> Trouble:

@@ -6,7 +6,7 @@ from lingctl.node.trouble import Trouble
 
 # An honest state dict costs about 1.4 KB per tensor by this count: room for some 21,000 tensors in one
 # file. Ling-plus has 17,603 in all.
-LIMIT = 32_000_000
+_MOST_BYTES = 32_000_000
 # About 45 per tensor; a million of them take about a second.
 _MOST_OPCODES = 6_000_000
 
@@ -22,11 +22,9 @@ OPAQUE = 200
 class Budget:
     """Counts bytes of objects, roughly and upwards, and refuses to go beyond the limit."""
 
-    def __init__(self, limit: int = LIMIT, opcodes: int = _MOST_OPCODES) -> None:
-        self._left = limit
-        self._limit = limit
-        self._opcodes = opcodes
-        self._most = opcodes
+    def __init__(self) -> None:
+        self._left = _MOST_BYTES
+        self._opcodes = _MOST_OPCODES
 
     def spend(self, amount: int) -> None:
         """Take ``amount`` bytes.
@@ -36,7 +34,7 @@ class Budget:
         """
         self._left -= amount
         if self._left < 0:
-            raise _too_large("memory", f"more than {self._limit} bytes of objects")
+            raise _too_large("memory", f"more than {_MOST_BYTES} bytes of objects")
 
     def step(self) -> None:
         """One more opcode.
@@ -46,7 +44,7 @@ class Budget:
         """
         self._opcodes -= 1
         if self._opcodes < 0:
-            raise _too_large("work", f"more than {self._most} opcodes")
+            raise _too_large("work", f"more than {_MOST_OPCODES} opcodes")
 
 
 def _too_large(what: str, evidence: str) -> Trouble:

@@ -51,7 +51,7 @@ def call(function: object, arguments: object) -> object:
         return _dict_of(function, arguments)
     build = _BUILDERS.get(function)
     if build is None and function.name == "_rebuild_npu_tensor" and function.module.startswith("torch_npu."):
-        build = _npu_tensor
+        build = _NPU_TENSOR
     if build is not None:
         return build(arguments)
     if not names.may_be_called(function):
@@ -67,6 +67,21 @@ def new(kind: object, arguments: object) -> object:
         # Only a class can be made an object of: a function's name here is an error, and no call.
         return Opaque(kind.full, (arguments,))
     raise refused(f"makes an object of {describe(kind)}")
+
+
+def named_storage(kind: object, key: object, count: object) -> Tuple[str, Optional[Dtype], str, int]:
+    """Key, element type, name of the class and bytes of a storage that a persistent id names."""
+    dtype, name = storage_class(kind)
+    if not isinstance(key, str) or not isinstance(count, int) or not _is_count(count):
+        raise malformed("a storage has no key or no size")
+    return key, dtype, name, count * dtype.size if dtype else 0
+
+
+def sized(dtype: Optional[Dtype], name: str) -> Dtype:
+    """The element type of a storage in the old formats. Raises Trouble: they do not tell its size."""
+    if dtype is None:
+        raise refused(f"has a {name}, which the old format does not tell the size of")
+    return dtype
 
 
 def storage_class(kind: object) -> Tuple[Optional[Dtype], str]:
@@ -109,14 +124,19 @@ def view(base: object, dtype: Optional[Dtype], offset: object, shape: object, st
     return Tensor(base, dtype or base.dtype, offset, sizes, steps)
 
 
-def _tensor_v1(arguments: Sequence[object]) -> object:
-    base, offset, shape, strides = _some(arguments, "_rebuild_tensor", 4)[:4]
-    return view(base, None, offset, shape, strides)
+def _tensor(function: str, *counts: int) -> Callable[[Sequence[object]], object]:
+    """A function of so many arguments that gives a view of a storage."""
+
+    def build(arguments: Sequence[object]) -> object:
+        base, offset, shape, strides = _some(arguments, function, *counts)[:4]
+        return _pending(arguments[6:]) or view(base, None, offset, shape, strides)
+
+    return build
 
 
-def _tensor_v2(arguments: Sequence[object]) -> object:
-    base, offset, shape, strides = _some(arguments, "_rebuild_tensor_v2", 6, 7)[:4]
-    return _pending(arguments[6:]) or view(base, None, offset, shape, strides)
+# Behind the six of _rebuild_tensor_v2 comes the layout it had on the card, as int, Format or bool. The bytes
+# in the file are those of its copy on the CPU, which has the plain one.
+_NPU_TENSOR = _tensor("_rebuild_npu_tensor", 6, 7)
 
 
 def _tensor_v3(arguments: Sequence[object]) -> object:
@@ -126,13 +146,6 @@ def _tensor_v3(arguments: Sequence[object]) -> object:
     if dtype.name not in BY_NAME:
         return _not_taken(f"of element type {dtype.full}")
     return _pending(arguments[7:]) or view(base, BY_NAME[dtype.name], offset, shape, strides)
-
-
-def _npu_tensor(arguments: Sequence[object]) -> object:
-    # Behind the six of _rebuild_tensor_v2 comes the layout it had on the card, as int, Format or bool. The
-    # bytes in the file are those of its copy on the CPU, which has the plain one.
-    base, offset, shape, strides = _some(arguments, "_rebuild_npu_tensor", 6, 7)[:4]
-    return view(base, None, offset, shape, strides)
 
 
 def _pending(metadata: Sequence[object]) -> Optional[Opaque]:
@@ -271,8 +284,8 @@ GETATTR = (Global("builtins", "getattr"), Global("__builtin__", "getattr"))
 _COPYREG = ("copyreg", "copy_reg")
 
 _BUILDERS: Dict[Global, Callable[[Sequence[object]], object]] = {
-    Global("torch._utils", "_rebuild_tensor"): _tensor_v1,
-    Global("torch._utils", "_rebuild_tensor_v2"): _tensor_v2,
+    Global("torch._utils", "_rebuild_tensor"): _tensor("_rebuild_tensor", 4),
+    Global("torch._utils", "_rebuild_tensor_v2"): _tensor("_rebuild_tensor_v2", 6, 7),
     Global("torch._utils", "_rebuild_tensor_v3"): _tensor_v3,
     Global("torch._utils", "_rebuild_parameter"): _parameter,
     Global("torch._utils", "_rebuild_parameter_with_state"): _parameter,

@@ -49,11 +49,11 @@ def find_state_dict(root: object) -> StateDict:
     left_out: List[str] = []
     beside: List[str] = []
     entry: List[str] = []
-    for _ in range(_DEEPEST):
+    while True:
         if not isinstance(root, Mapping):
             raise _no_dict(root, entry)
         looked = _Looked(root)
-        inner = looked.inner()
+        inner = looked.inner() if len(entry) < _DEEPEST else None
         if inner is None:
             break
         prefix = "".join(f"{name}." for name in entry)
@@ -65,8 +65,6 @@ def find_state_dict(root: object) -> StateDict:
                     beside.append(f"{prefix}{shown(key)} ({count} tensors)")
         entry.append(shown(inner))
         root = root.named[inner]
-    if not isinstance(root, Mapping):
-        raise _no_dict(root, entry)
     prefix = "".join(f"{name}." for name in entry)
     tensors, rest = _flat(root, prefix)
     return StateDict(tensors, ".".join(entry), _first([*left_out, *rest]), _first(beside))
