@@ -15,7 +15,6 @@ from typing import Any
 
 from lingctl.assets import shell
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_chosen
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
@@ -193,9 +192,9 @@ def engine_in(head: Mapping[str, Any]) -> EngineChoice:
     )
 
 
-def _file_json(file: WantedFile) -> dict[str, object]:
+def _file_json(file: WriteFile) -> dict[str, object]:
     return {"path": file.path, "mode": file.mode, "text": file.content.decode()}
 
 
-def _file(entry: Mapping[str, Any]) -> WantedFile:
-    return WantedFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))
+def _file(entry: Mapping[str, Any]) -> WriteFile:
+    return WriteFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))
