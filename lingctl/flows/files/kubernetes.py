@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import overlay_files, release_files
+from lingctl.remote.upload import WriteFile
 
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"
@@ -99,7 +99,7 @@ def _service(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 def _stateful_set(
-    cluster: Cluster, node: Node, files: tuple[WantedFile, ...], namespace: str
+    cluster: Cluster, node: Node, files: tuple[WriteFile, ...], namespace: str
 ) -> dict[str, Any]:
     name = _name(cluster, node)
     labels = {f"{_LABEL}/instance": cluster.name, "lingctl/node": name}
@@ -146,7 +146,7 @@ def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> di
 
 
 def _volumes(
-    cluster: Cluster, node: Node, name: str, files: tuple[WantedFile, ...]
+    cluster: Cluster, node: Node, name: str, files: tuple[WriteFile, ...]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What a pod is given, and where its container has it."""
     engine, volumes, mounts = engine_of(cluster), list[dict[str, Any]](), list[dict[str, Any]]()
