@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from functools import partialmethod
+from typing import Any
 
 from lingctl.errors import ChecksFailed, LingctlError
 
@@ -59,6 +60,11 @@ class Finding:
 
 
 _FIELDS = fields(Finding)
+
+
+def finding_in(data: Mapping[str, Any]) -> Finding:
+    """The Finding that ``as_json`` told. Raises KeyError, TypeError: it did not."""
+    return Finding(**{**data, "verdict": Verdict[str(data["verdict"]).upper()]})
 
 
 def finding_of(error: LingctlError, verdict: Verdict, check: str = "", node: str = "") -> Finding:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 
-from lingctl.engine.files import run_folder
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.places import weights_mount
@@ -66,7 +65,7 @@ def container_of(
     devices = (
         () if cluster.container.privileged else tuple(f"/dev/davinci{n}" for n in node.devices) + _MANAGERS
     )
-    models, state, run = cluster.paths.models, cluster.state_dir, run_folder(cluster)
+    models, state, run = cluster.paths.models, cluster.state_dir, cluster.layout.run
     outside = weights_mount(cluster)
     ours = (
         *_DRIVER_MOUNTS,

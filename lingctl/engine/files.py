@@ -12,22 +12,9 @@ from lingctl.findings import Finding
 from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import OddFileError, read_bounded
+from lingctl.remote.upload import WriteFile
 
 _MAX_BYTES = 10 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class WantedFile:
-    """A file of a release."""
-
-    path: str  # on the node
-    content: bytes  # bytes
-    mode: int = 0o640  # permission bits; MindIE refuses a config.json or rank table above 0640
-
-    @property
-    def name(self) -> str:
-        """Its own name."""
-        return self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,7 @@ NO_OVERLAY = Overlay({}, "")
 class Joint:
     """What joins several nodes: the same files for each, made from the cards' live addresses."""
 
-    files: tuple[WantedFile, ...] = ()  # none where an engine finds its nodes by itself
+    files: tuple[WriteFile, ...] = ()  # none where an engine finds its nodes by itself
     findings: tuple[Finding, ...] = ()  # whether they are what the cluster's cards call for
 
 
@@ -119,13 +106,13 @@ class Setting:
 def certificate_set(
     cluster: Cluster, name: str, given: Certificates, mode: int, reader: str
 ) -> Iterator[CertificateFile]:
-    """Certificate, key and authorities, in a folder of their own below ``certificates_folder``.
+    """Certificate, key and authorities, in a folder of their own below that of all certificates.
 
     Args:
         mode: of certificates; a key has 0600.
         reader: what reads them there, for people.
     """
-    folder = f"{certificates_folder(cluster)}/{name}"
+    folder = f"{cluster.layout.certificates}/{name}"
     yield CertificateFile(f"{folder}/server.pem", Path(given.cert), mode, reader)
     yield CertificateFile(f"{folder}/server.key", Path(given.key), 0o600, reader)
     for file, source in zip(authority_names(given), given.ca, strict=True):
@@ -156,23 +143,3 @@ def certificates_digest(files: Sequence[CertificateFile]) -> str:
     for file in files:
         digest.update(hashlib.sha256(file.read()).digest())
     return digest.hexdigest()[:16] if files else ""
-
-
-def release_folder(cluster: Cluster) -> str:
-    """Folder of the rendered files: the same path on the node and in the container."""
-    return f"{cluster.state_dir}/release"
-
-
-def run_folder(cluster: Cluster) -> str:
-    """Folder of what the running daemon leaves: the only one of ours that the container may write to."""
-    return f"{cluster.state_dir}/run"
-
-
-def overlay_folder(cluster: Cluster) -> str:
-    """Folder of the overlay on a node."""
-    return f"{cluster.state_dir}/overlay/bailing_moe"
-
-
-def certificates_folder(cluster: Cluster) -> str:
-    """Folder of all certificates on a node."""
-    return f"{cluster.state_dir}/tls"

@@ -12,6 +12,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.inventory import forms
 from lingctl.inventory.certificates import Certificates, Https
 from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.layout import Layout
 from lingctl.inventory.models.catalogue import Model, find_model
 from lingctl.inventory.runtime import RUNTIMES, Runtime
 from lingctl.inventory.sections import Container, Hub, Node, Paths, Section, Serving, Ssh, Timeouts
@@ -172,6 +173,11 @@ class Cluster(Section):
     def state_dir(self) -> str:
         """lingctl's folder for this cluster, the same path on the node and in the container."""
         return str(PurePosixPath(self.paths.state) / self.name)
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files lie on every node."""
+        return Layout(PurePosixPath(self.state_dir))
 
     @property
     def catalogue_model(self) -> Model:

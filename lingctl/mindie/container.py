@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lingctl.engine.container import ContainerSpec, container_of
-from lingctl.engine.files import overlay_folder
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
 from lingctl.mindie.overlay import overlay_in_container
@@ -27,7 +26,7 @@ def container_spec(cluster: Cluster, node: Node, profile: Profile) -> ContainerS
         image=profile.image,
         shm_size=shared_memory_size(cluster, profile),
         mounts=(
-            f"{overlay_folder(cluster)}:{overlay_in_container(profile)}:ro",
+            f"{cluster.layout.overlay}:{overlay_in_container(profile)}:ro",
             *certificates_mount(cluster, profile),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingctl.engine.files import certificates_digest, release_folder
+from lingctl.engine.files import certificates_digest
 from lingctl.engine.interface import Http
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Cluster
@@ -55,7 +55,7 @@ def variables(cluster: Cluster, node: Node, profile: Profile) -> dict[str, str]:
     }
     if cluster.multi_node:
         told |= {
-            **dict.fromkeys(_RANK_TABLE_NAMES, f"{release_folder(cluster)}/rank_table.json"),
+            **dict.fromkeys(_RANK_TABLE_NAMES, f"{cluster.layout.release}/rank_table.json"),
             "WORLD_SIZE": str(cluster.world_size),
             "ATB_LLM_HCCL_ENABLE": "1",
             "ATB_LLM_COMM_BACKEND": "hccl",
@@ -79,7 +79,7 @@ def daemon_environment(cluster: Cluster, node: Node, profile: Profile) -> Enviro
 
 def daemon_start(cluster: Cluster, node: Node, profile: Profile) -> Start:
     """How the daemon is started."""
-    config = f"{release_folder(cluster)}/config.json"
+    config = f"{cluster.layout.release}/config.json"
     return Start(
         directory=profile.directory,
         words=tuple(word.replace("{config}", config) for word in profile.daemon),

@@ -13,7 +13,6 @@ from lingctl.engine.files import (
     Encryption,
     authority_names,
     certificate_set,
-    certificates_folder,
     encryption_of,
 )
 from lingctl.inventory.certificates import Certificates
@@ -28,7 +27,7 @@ def certificates_mount(cluster: Cluster, profile: Profile) -> tuple[str, ...]:
     """The mount that lets MindIE see them; none where nothing is encrypted."""
     if cluster.https is None and not _between_nodes(cluster):
         return ()
-    return (f"{certificates_folder(cluster)}:{profile.home}/{_IN_INSTALL}:ro",)
+    return (f"{cluster.layout.certificates}:{profile.home}/{_IN_INSTALL}:ro",)
 
 
 def certificate_files(cluster: Cluster, profile: Profile) -> tuple[CertificateFile, ...]:

@@ -2,7 +2,7 @@
 
 A verb that works on nodes says where there (the host, an image, a container) and what type its answer has:
 
-    program = prepare(connection, layout_of(cluster).program, InImage(cluster.runtime, image))
+    program = prepare(connection, cluster.layout.program, InImage(cluster.runtime, image))
     ready = program.ask(Ready, "fetch", "ready", folder)
 """
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from lingctl.engine.files import certificates_folder
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Run, Stage, Step
@@ -30,7 +29,7 @@ def certificate_steps(cluster: Cluster, state: NodeState) -> Iterator[Step]:
             yield Step(Stage.FILES, state.node, title, "in place", "as wanted")
             continue
         folder = file.path.rsplit("/", 1)[0]
-        make = command("install", "-d", "-m", "0700", certificates_folder(cluster), folder)
+        make = command("install", "-d", "-m", "0700", cluster.layout.certificates, folder)
         reason = "missing" if existing is None else "content or mode differs"
         actions = (Run(make), WriteFile(file.path, content, file.mode))
         yield Step(Stage.FILES, state.node, title, "change", reason, actions)

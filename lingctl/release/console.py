@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from lingctl.assets import shell
 from lingctl.engine.logs import Console
-from lingctl.release.layout import Layout
+from lingctl.inventory.layout import Layout
 from lingctl.release.site import Site
 from lingctl.remote.command import Command, script
 from lingctl.remote.runtime import runtime_script

@@ -15,14 +15,13 @@ from typing import Any
 
 from lingctl.assets import shell
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_chosen
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.engine_choice import EngineChoice
+from lingctl.inventory.layout import Layout
 from lingctl.node.foreign_json import foreign_json
 from lingctl.plan import Run, Stage, Step
-from lingctl.release.layout import Layout, layout_of
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import Release
 from lingctl.remote.command import Command, script
@@ -100,7 +99,7 @@ def record_steps(
     if known is not None:
         title = f"record release {known.id}"
         return [Step(Stage.RECORD, node, title, "in place", "recorded") for node in releases]
-    layout, steps = layout_of(cluster), []
+    layout, steps = cluster.layout, []
     for node, release in releases.items():
         path = f"{layout.releases}/{new.id}.{release.digest}.json"
         prune = script(_PRUNE, layout.releases, layout.started, KEEP, title="remove the oldest releases")
@@ -117,12 +116,14 @@ def proved_command(layout: Layout, id_: str) -> Command:
 
 def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
     """The file of a release."""
+    # They stand in a record even where they are hosts.yaml's defaults.
+    named = {"name": release.engine.name, "version": engine_chosen(release.engine).about.version}
     head = {
         "id": new.id,
         "time": new.time,
         "who": new.who,
         "model": cluster.model,
-        "engine": release.engine.model_dump(exclude_defaults=True) | _named(release.engine),
+        "engine": release.engine.model_dump(exclude_defaults=True) | named,
         "image": release.container.image,
         "weights": release.weights,
         "weights_digest": new.weights_digests.get(release.node, ""),
@@ -190,14 +191,9 @@ def engine_in(head: Mapping[str, Any]) -> EngineChoice:
     )
 
 
-def _named(engine: EngineChoice) -> dict[str, str]:
-    """Name and version, which stand in a record even where they are hosts.yaml's defaults."""
-    return {"name": engine.name, "version": engine_chosen(engine).about.version}
-
-
-def _file_json(file: WantedFile) -> dict[str, object]:
+def _file_json(file: WriteFile) -> dict[str, object]:
     return {"path": file.path, "mode": file.mode, "text": file.content.decode()}
 
 
-def _file(entry: Mapping[str, Any]) -> WantedFile:
-    return WantedFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))
+def _file(entry: Mapping[str, Any]) -> WriteFile:
+    return WriteFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.layout import Layout
 from lingctl.inventory.runtime import Runtime
 from lingctl.inventory.sections import Timeouts
-from lingctl.release.layout import Layout, layout_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def site_of(cluster: Cluster) -> Site:
     console = engine.logs.console
     first = cluster.primary
     return Site(
-        layout_of(cluster),
+        cluster.layout,
         cluster.runtime,
         cluster.container_name,
         {node.name: node.devices for node in cluster.nodes},

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.config_json import model_config_text
 from lingctl.plan import Download, Run, Stage, Step
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import difference
 from lingctl.release.state import NodeState
 from lingctl.release.weights_state import WeightsState, WeightsUnknown
@@ -87,7 +85,7 @@ def _folded(
         return _settled(cluster, node, target, folded, program, "with the head folded")
     _refuse_contradictions(node, f"{source}/config.json", original)
     why = f"this version ignores norm_head; written to {target}: one file anew, links to the others"
-    fold = Run(program("fold", source, target).titled("fold"), _DAY, layout_of(cluster).jobs)
+    fold = Run(program("fold", source, target).titled("fold"), _DAY, cluster.layout.jobs)
     step = Step(Stage.WEIGHTS, node, "fold norm_head into lm_head", "change", why, (fold,))
     return WeightsPlan(target, (step,))
 
@@ -130,11 +128,10 @@ def _config_step(
     step = partial(Step, Stage.MODEL_CONFIG, node, "make the model's config.json loadable")
     if not reasons:
         return wanted, step("in place", "loads as it is")
-    file = WantedFile(path, model_config_text(wanted).encode())
+    write = WriteFile(path, model_config_text(wanted).encode())
     keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")
-    write = WriteFile(path, file.content, file.mode)
     actions = (write,) if weights.has_backup else (Run(keep), write)
-    shown = difference(file, weights.config_text.encode())
+    shown = difference(write, weights.config_text.encode())
     return wanted, step("change", "; ".join(reasons), actions, shown)
 
 
@@ -172,7 +169,7 @@ def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: Weight
 def _conversion(cluster: Cluster, node: str, program: Program) -> WeightsPlan:
     source, target = cluster.downloaded_weights, cluster.converted_weights
     why = f"the engine wants safetensors; written to {target}"
-    convert = Run(program("convert", source, target).titled("convert"), _DAY, layout_of(cluster).jobs)
+    convert = Run(program("convert", source, target).titled("convert"), _DAY, cluster.layout.jobs)
     step = Step(Stage.WEIGHTS, node, "convert .bin to safetensors", "change", why, (convert,))
     return WeightsPlan(target, (step,))
 

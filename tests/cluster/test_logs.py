@@ -12,7 +12,6 @@ import pytest
 from lingctl.errors import LingctlError
 from lingctl.flows.look.logs import WantedLogs, follow_logs
 from lingctl.inventory.sections import Paths
-from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
 from lingctl.remote.ssh.node import SshConnection
 from tests.cluster.conftest import Server
@@ -25,7 +24,7 @@ def processes(path: Path) -> str:
 
 def test_lines_come_as_they_are_written_and_nothing_is_left_behind(sshd: Server, tmp_path: Path):
     cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
-    console = Path(layout_of(cluster).console)
+    console = Path(cluster.layout.console)
     console.parent.mkdir(parents=True)
     console.write_text("old 1\nold 2\n")
     group = Group({"node1": SshConnection("node1", sshd.target)})

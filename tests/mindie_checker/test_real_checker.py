@@ -26,7 +26,7 @@ from lingctl.mindie.files.config import config_document
 from lingctl.mindie.profile import profile_for
 from lingctl.mindie.rules.check import check_config, parse_document
 from lingctl.mindie.rules.rank_table import check_rank_table
-from lingctl.mindie.tls import certificate_files, certificates_folder
+from lingctl.mindie.tls import certificate_files
 from tests.mindie_checker.mutations import (
     ODD_TEXTS,
     ODD_VALUES,
@@ -290,7 +290,7 @@ def test_it_accepts_certificates_where_they_are_placed(place):
     (place / "hosts.yaml").write_text(text)
     cluster = load_cluster(place / "hosts.yaml", {})
     for file in certificate_files(cluster, V3):
-        relative = file.path.removeprefix(certificates_folder(cluster)).lstrip("/")
+        relative = file.path.removeprefix(cluster.layout.certificates).lstrip("/")
         target = place / "home/security/lingctl" / relative
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy(file.source, target)

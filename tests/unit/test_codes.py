@@ -56,6 +56,7 @@ _ACCOUNTED: dict[tuple[str, str], Callable[[], Collection[str]]] = {
         f"smoke-{entry.code}" for entry in code_entries().values() if entry.meaning.startswith("rung")
     },
     ("flows.change.watch_start", "f'{about.name}-{known.id}'"): lambda: ("mindie-C1",),
+    ("flows.look.explain.answers", "word"): tuple,  # a code that somebody asks about
     ("flows.look.running", "f'{verb}-node-lost'"): _node_lost,
     ("flows.look.runtime", "f'{runtime.program}-down'"): lambda: {f"{name}-down" for name in RUNTIMES},
     ("flows.run.execute", "f'step-{first.id}'"): lambda: ("step-G4",),

@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
-from lingctl.release.layout import layout_of
 from lingctl.release.wanted import overlay_files, release_files
+from lingctl.remote.upload import WriteFile
 
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"
@@ -98,7 +97,7 @@ def _service(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 def _stateful_set(
-    cluster: Cluster, node: Node, files: tuple[WantedFile, ...], namespace: str
+    cluster: Cluster, node: Node, files: tuple[WriteFile, ...], namespace: str
 ) -> dict[str, Any]:
     name = _name(cluster, node)
     labels = {f"{_LABEL}/instance": cluster.name, "lingctl/node": name}
@@ -130,7 +129,7 @@ def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> di
     container: dict[str, Any] = {
         "name": engine.about.name,
         "image": engine.container(cluster, node).image,
-        "command": ["/bin/bash", layout_of(cluster).start],
+        "command": ["/bin/bash", cluster.layout.start],
         "resources": {"limits": cards, "requests": cards},
         "volumeMounts": mounts,
     }
@@ -145,7 +144,7 @@ def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> di
 
 
 def _volumes(
-    cluster: Cluster, node: Node, name: str, files: tuple[WantedFile, ...]
+    cluster: Cluster, node: Node, name: str, files: tuple[WriteFile, ...]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What a pod is given, and where its container has it."""
     engine, volumes, mounts = engine_of(cluster), list[dict[str, Any]](), list[dict[str, Any]]()
@@ -170,7 +169,7 @@ def _volumes(
     if overlay := [f"{engine.overlay.folder}/{file.name}" for file in overlay_files(cluster)]:
         code = {"configMap": {"name": f"{cluster.name}-overlay", "defaultMode": 0o644}}
         give("overlay", code, *overlay, single=True)
-    give("run", {"emptyDir": {}}, layout_of(cluster).run, writable=True)
+    give("run", {"emptyDir": {}}, cluster.layout.run, writable=True)
     give("models", of_host(cluster.paths.models), cluster.paths.models_in_container)
     give("driver", of_host("/usr/local/Ascend/driver"), "/usr/local/Ascend/driver")
     size = engine.container(cluster, node).shm_size.lower()

@@ -15,8 +15,8 @@ from lingctl.engine.words.line_filter import LineFilter
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError, UsageError
 from lingctl.inventory.cluster import Cluster
+from lingctl.inventory.layout import Layout
 from lingctl.release.console import console_clock_command, read_console_clock
-from lingctl.release.layout import Layout
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
 from lingctl.remote.connection import Completed, Connection
@@ -142,12 +142,10 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
     site, lock, rank_of = site_of(cluster), threading.Lock(), engine_of(cluster).logs.rank_of
 
     def follow(connection: Connection) -> None:
-        reading = _Reading(
-            connection.node, site.layout.console, wanted, _sieve(connection, site, wanted, rank_of)
-        )
+        read = _reading(connection, site, wanted, rank_of)
 
         def told(content: bytes, left_out: int) -> None:
-            line = reading.read(content.decode("utf-8", "replace"), left_out)
+            line = read(content.decode("utf-8", "replace"), left_out)
             if line is not None:
                 with lock:
                     on_line(line)
@@ -162,21 +160,22 @@ def follow_logs(group: Group, cluster: Cluster, wanted: WantedLogs, on_line: Lin
     group.all(follow, together=True)
 
 
-class _Reading:
-    """Turns what a node's script prints into lines that are wanted, one after the other."""
+def _reading(
+    connection: Connection, site: Site, wanted: WantedLogs, rank_of: RankOf
+) -> Callable[[str, int], ShownLine | None]:
+    """Gives the line that is wanted for each that a node's script prints; so many bytes of it were cut."""
+    sieve = _sieve(connection, site, wanted, rank_of)
 
-    def __init__(self, node: str, file: str, wanted: WantedLogs, sieve: LineFilter) -> None:
-        self._node, self._file, self._wanted, self._sieve = node, file, wanted, sieve
-
-    def read(self, line: str, left_out: int = 0) -> ShownLine | None:
-        """The line, if it is wanted; ``left_out`` bytes of it were cut."""
+    def read(line: str, left_out: int) -> ShownLine | None:
         matches = True
-        if self._wanted.pattern:
+        if wanted.pattern:
             matches, line = line[:1] == "+", line[1:]
-        if not self._sieve(line) or not matches:
+        if not sieve(line) or not matches:
             return None
         text = f"{line} ... ({left_out:,} more bytes)" if left_out else line
-        return ShownLine(self._node, text, self._file, self._sieve.time, self._sieve.of_rank)
+        return ShownLine(connection.node, text, site.layout.console, sieve.time, sieve.of_rank)
+
+    return read
 
 
 def _shown(connection: Connection, site: Site, wanted: WantedLogs, rank_of: RankOf) -> list[ShownLine]:
@@ -185,11 +184,10 @@ def _shown(connection: Connection, site: Site, wanted: WantedLogs, rank_of: Rank
     _need_expression(done, wanted)
     look = f"see what is wrong with it there: ls -l {shlex.quote(site.layout.console)}"
     said = done.checked(connection.node, "lingctl deploy" if _NOTHING_YET in done.stderr else look)
-    sieve = _sieve(connection, site, wanted, rank_of)
-    reading = _Reading(connection.node, site.layout.console, wanted, sieve)
+    read = _reading(connection, site, wanted, rank_of)
     notes = [note for note in said.stderr.splitlines() if note.startswith("only the last")]
     told = said.stdout.split("\n")[:-1] if wanted.pattern else said.stdout.splitlines()
-    lines = [line for one in told if (line := reading.read(one)) is not None]
+    lines = [line for one in told if (line := read(one, 0)) is not None]
     if wanted.tail != "+1":
         lines = lines[max(0, len(lines) - wanted.lines) :]
     return [*(ShownLine(connection.node, f"({note})") for note in notes), *lines]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from lingctl.assets import shell
 from lingctl.errors import LingctlError
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
 from lingctl.release.record import engine_in, read_head
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
@@ -19,7 +18,7 @@ def cluster_that_runs(group: Group, cluster: Cluster) -> Cluster:
     It is as hosts.yaml has it where nothing was started, and where that is not recorded or cannot be read:
     what follows then says so itself.
     """
-    layout = layout_of(cluster)
+    layout = cluster.layout
     # With --node the first one may be left out; the others have its records too.
     asked = [name for name in cluster.node_names if name not in group.left_out]
     first = asked[0] if asked else cluster.primary.name

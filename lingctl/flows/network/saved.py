@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import close, has_closing, is_closed
-from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
-from lingctl.findings import Finding, Verdict
+from lingctl.findings import Finding, Verdict, finding_in
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions, hits_of
 from lingctl.flows.run.whole_file import told_if_unwritten, write_inside
@@ -83,7 +83,7 @@ def judge_saved(folder: Path) -> NetworkReport:
         )
     try:
         scope = _SCOPE.validate_python(index["scope"])
-        lost = {finding["node"]: _finding(finding) for finding in index["lost"]}
+        lost = {finding["node"]: finding_in(finding) for finding in index["lost"]}
         unreachable = tuple(index["unreachable"])
         records = {
             node.name: _RECORD.validate_python(_read(folder / _file(node.name)))
@@ -137,10 +137,6 @@ def _old_form(nodes: Iterable[str]) -> Iterator[Finding]:
 def _file(node: str) -> str:
     name = f"{node}.json"
     return f"_{name}" if name == _INDEX else name  # no node's name begins with _
-
-
-def _finding(data: Mapping[str, Any]) -> Finding:
-    return Finding(**{**data, "verdict": Verdict[str(data["verdict"]).upper()]})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from lingctl.program.answers import read_result
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.settings import with_settings
 from lingctl.program.translate import troubles_as_errors
-from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.local import LOCAL_NODE
@@ -90,7 +89,7 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
         code="overlay-no-container",
         remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
     )
-    where, path = None if options.host else inside, layout_of(cluster).program
+    where, path = None if options.host else inside, cluster.layout.program
     # torch_npu, which the model's code imports, finds CANN by these, and cannot be imported without.
     through = () if options.host else with_settings(engine_of(cluster).about.set_env)
 

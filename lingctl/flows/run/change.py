@@ -15,7 +15,6 @@ from lingctl.flows.run.lock import Lock, locked
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Step
 from lingctl.release.journal import ChangeRun, Result, begin_line, end_line, step_line
-from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
@@ -31,7 +30,7 @@ class Change:
         self, group: Group, cluster: Cluster, run: ChangeRun, lock: Lock, listener: Listener
     ) -> None:
         self._group = group
-        self._path = layout_of(cluster).audit
+        self._path = cluster.layout.audit
         self._run = run
         self._lock = lock
         self._listener = listener
@@ -128,7 +127,7 @@ def noted_change(
 def settle(group: Group, cluster: Cluster, states: Mapping[str, NodeState], listener: Listener) -> None:
     """Close earlier runs that did not end well: all that they meant to do was found done."""
     unfinished = {name: state.unfinished for name, state in states.items() if state.unfinished is not None}
-    path = layout_of(cluster).audit
+    path = cluster.layout.audit
 
     def close(connection: Connection) -> None:
         line = end_line(unfinished[connection.node].run, _now(), "done", "found complete by a later run")

@@ -20,7 +20,6 @@ from lingctl.node.prove.answers import Encodings, Looked, Reckoned
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InContainer, prepare
 from lingctl.program.settings import with_settings
-from lingctl.release.layout import layout_of
 from lingctl.remote.connection import Connection
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
@@ -140,7 +139,7 @@ def on_node(
             code="prove-no-container",
             remedy="lingctl deploy starts it; by a Python of the nodes themselves that has numpy: --host",
         )
-    layout = layout_of(cluster)
+    layout = cluster.layout
     through = () if host else with_settings(engine_of(cluster).about.set_env)
     program = prepare(connection, layout.program, where, through=through, module=_MODULE)
     request = f"{cluster.state_dir}/prove/{name}-{connection.node}.json"

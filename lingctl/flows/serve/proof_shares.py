@@ -46,64 +46,40 @@ class AllReckoned:
     lacking: tuple[Finding, ...] = field(default=())
 
 
-def begun_on(nodes: Mapping[str, ProofNode]) -> AskedTexts | None:
-    """The answers that nodes work on right now, if any do.
+@dataclass(frozen=True, slots=True)
+class BegunProof:
+    """A service's answers, and which of them each node has to work on."""
+
+    texts: AskedTexts
+    shares: Mapping[str, tuple[int, ...]]
+
+
+def already_begun(nodes: Mapping[str, ProofNode]) -> BegunProof | None:
+    """The proof that nodes work on right now, if any do.
 
     Raises:
         NodeError: what one works on cannot be read.
     """
-    for node in nodes.values():
-        if node.looked.running:
-            return _state(node).asked
-    return None
+    begun = next((_state(node) for node in nodes.values() if node.looked.running), None)
+    if begun is None:
+        return None
+    found = {}
+    for name, node in nodes.items():
+        try:
+            state = _state(node)
+        except LingctlError:
+            continue  # it has no part in this run
+        if state.run == begun.run:
+            found[name] = state.share
+    return BegunProof(begun.asked, found)
 
 
-def reckon(
-    texts: AskedTexts,
-    nodes: Mapping[str, ProofNode],
-    overrides: Mapping[str, object],
-    listener: Listener,
-    *,
-    picked_up: bool,
-) -> AllReckoned:
-    """Go through the model on every node that has a share, side by side.
+def begin(texts: AskedTexts, nodes: Mapping[str, ProofNode], overrides: Mapping[str, object]) -> BegunProof:
+    """Share the answers out, and write down on every node what is its part.
 
     Args:
         overrides: keys of config.json that the service was told otherwise.
-        picked_up: whether the nodes have their requests already.
-
-    Raises:
-        ConnectError: a connection was lost; the node goes on.
-        LingctlError: no node came to an end.
     """
-    shares = _earlier(nodes) if picked_up else _put(texts, nodes, overrides)
-
-    def work(name: str) -> Reckoned:
-        return nodes[name].reckon(telling(listener, name if len(shares) > 1 else ""))
-
-    outcomes = side_by_side(work, shares, workers=_MOST_WORKERS, stop=lambda: None)
-    done = {name: one for name, one in outcomes.items() if isinstance(one, Reckoned)}
-    failed = {name: one for name, one in outcomes.items() if isinstance(one, LingctlError)}
-    if not done or any(isinstance(error, ConnectError) for error in failed.values()):
-        raise_failures(failed)
-    return _together(texts, shares, done, failed)
-
-
-def shares_of(texts: Sequence[KnownText], names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Which answers each node takes: the longest first, each by the one that has least to do. Pure."""
-    work = dict.fromkeys(names, 0)
-    taken: dict[str, list[int]] = {name: [] for name in names}
-    lengths = [len(text.prompt) + len(text.answer) for text in texts]
-    for number in sorted(range(len(texts)), key=lambda one: -lengths[one]):
-        name = min(work, key=lambda one: work[one])
-        work[name] += lengths[number]
-        taken[name].append(number)
-    return {name: tuple(sorted(numbers)) for name, numbers in taken.items() if numbers}
-
-
-def _put(
-    texts: AskedTexts, nodes: Mapping[str, ProofNode], overrides: Mapping[str, object]
-) -> dict[str, tuple[int, ...]]:
     shares = shares_of(texts.known, list(nodes))
     run = secrets.token_hex(8)
     for name, share in shares.items():
@@ -122,21 +98,41 @@ def _put(
                 **dict(zip(_STATE, (run, list(share), asdict(texts)), strict=True)),
             }
         )
-    return shares
+    return BegunProof(texts, shares)
 
 
-def _earlier(nodes: Mapping[str, ProofNode]) -> dict[str, tuple[int, ...]]:
-    """The shares of the run that goes on somewhere."""
-    run = next(_state(node).run for node in nodes.values() if node.looked.running)
-    found = {}
-    for name, node in nodes.items():
-        try:
-            state = _state(node)
-        except LingctlError:
-            continue  # it has no part in this run
-        if state.run == run:
-            found[name] = state.share
-    return found
+def reckon(begun: BegunProof, nodes: Mapping[str, ProofNode], listener: Listener) -> AllReckoned:
+    """Go through the model on every node that has a share, side by side.
+
+    Raises:
+        ConnectError: a connection was lost; the node goes on.
+        LingctlError: no node came to an end.
+    """
+    shares = begun.shares
+    if not shares:
+        return AllReckoned((), (), {}, {}, {})
+
+    def work(name: str) -> Reckoned:
+        return nodes[name].reckon(telling(listener, name if len(shares) > 1 else ""))
+
+    outcomes = side_by_side(work, shares, workers=_MOST_WORKERS, stop=lambda: None)
+    done = {name: one for name, one in outcomes.items() if isinstance(one, Reckoned)}
+    failed = {name: one for name, one in outcomes.items() if isinstance(one, LingctlError)}
+    if not done or any(isinstance(error, ConnectError) for error in failed.values()):
+        raise_failures(failed)
+    return _together(begun.texts, shares, done, failed)
+
+
+def shares_of(texts: Sequence[KnownText], names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Which answers each node takes: the longest first, each by the one that has least to do. Pure."""
+    work = dict.fromkeys(names, 0)
+    taken: dict[str, list[int]] = {name: [] for name in names}
+    lengths = [len(text.prompt) + len(text.answer) for text in texts]
+    for number in sorted(range(len(texts)), key=lambda one: -lengths[one]):
+        name = min(work, key=lambda one: work[one])
+        work[name] += lengths[number]
+        taken[name].append(number)
+    return {name: tuple(sorted(numbers)) for name, numbers in taken.items() if numbers}
 
 
 def _state(node: ProofNode) -> _Begun:

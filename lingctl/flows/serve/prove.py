@@ -13,8 +13,8 @@ from lingctl.events import Event, Listener
 from lingctl.findings import Finding, Subject, proof_status, worst
 from lingctl.flows.serve.asked_service import ClusterService, UrlService
 from lingctl.flows.serve.proof_node import ProofNode, here, on_node, request_name
-from lingctl.flows.serve.proof_shares import begun_on, reckon
-from lingctl.flows.serve.proof_texts import AskedTexts, ProofOptions, ask_service
+from lingctl.flows.serve.proof_shares import BegunProof, already_begun, begin, reckon
+from lingctl.flows.serve.proof_texts import ProofOptions, ask_service
 from lingctl.remote.group import raise_failures
 from lingctl.serving.endpoint import Endpoint
 from lingctl.serving.http.exchange import Limits
@@ -66,7 +66,8 @@ def prove_endpoint(
         node = here(weights, Path(scratch), arrays=options.arrays)
         with UrlService(endpoint).client(_limits(options)) as client:
             texts = ask_service(client, options, node, listener)
-        return _proved(texts, {node.name: node}, [], options, listener)
+        nodes = {node.name: node}
+        return _proved(begin(texts, nodes, options.overrides), nodes, [], listener)
 
 
 def prove_cluster(service: ClusterService, options: ProofOptions, listener: Listener) -> ProofReport:
@@ -92,16 +93,15 @@ def prove_cluster(service: ClusterService, options: ProofOptions, listener: List
         raise_failures(looked)
     listener(Event("weights", "done"))
     apart = [_apart(name, error) for name, error in looked.items() if isinstance(error, LingctlError)]
-    begun = begun_on(nodes)
-    if begun is not None:
+    if begun := already_begun(nodes):
         text = "a proof of the same questions runs there already: it is picked up"
         listener(Event("reference", "note", text=text))
-        return _proved(begun, nodes, apart, options, listener, picked_up=True)
+        return _proved(begun, nodes, apart, listener)
     service.need_no_lost_node("prove")
     first = next(iter(nodes.values()))
     with service.client(_limits(options)) as client:
         texts = ask_service(client, options, first, listener)
-    return _proved(texts, nodes, apart, options, listener)
+    return _proved(begin(texts, nodes, options.overrides), nodes, apart, listener)
 
 
 def _limits(options: ProofOptions) -> Limits:
@@ -115,23 +115,12 @@ def _apart(node: str, error: LingctlError) -> Finding:
 
 
 def _proved(
-    texts: AskedTexts,
-    nodes: Mapping[str, ProofNode],
-    apart: list[Finding],
-    options: ProofOptions,
-    listener: Listener,
-    *,
-    picked_up: bool = False,
+    begun: BegunProof, nodes: Mapping[str, ProofNode], apart: list[Finding], listener: Listener
 ) -> ProofReport:
-    findings, told, costs = list(apart), dict[str, object](), {}
-    if texts.known:
-        done = reckon(texts, nodes, options.overrides, listener, picked_up=picked_up)
-        shown, costs = TokenTexts(done.pieces), dict(done.costs)
-        findings += done.lacking
-        findings += verdicts(done.measured, texts.unknown, done.controls, done.not_made, shown)
-        told = figures(done.measured, done.controls, shown)
-    else:
-        findings += verdicts((), texts.unknown, (), {}, TokenTexts({}))
+    texts, done = begun.texts, reckon(begun, nodes, listener)
+    shown = TokenTexts(done.pieces)
+    findings = [*apart, *done.lacking]
+    findings += verdicts(done.measured, texts.unknown, done.controls, done.not_made, shown)
     if texts.unsteady:
         findings.append(
             Subject("greedy").warning(
@@ -141,4 +130,5 @@ def _proved(
         )
     answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
     asked = tuple(questions_of(answers))
-    return ProofReport(texts.url, texts.model, texts.kind, tuple(findings), asked, costs, told)
+    told = figures(done.measured, done.controls, shown)
+    return ProofReport(texts.url, texts.model, texts.kind, tuple(findings), asked, done.costs, told)

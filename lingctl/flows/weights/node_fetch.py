@@ -15,7 +15,6 @@ from lingctl.node.fetch.listing import HIDDEN
 from lingctl.node.fetch.request import NAME, Request
 from lingctl.node.progress import Report
 from lingctl.program.prepare import prepare
-from lingctl.release.layout import layout_of
 from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.upload import WriteFile
@@ -49,7 +48,7 @@ class NodeFetch:
         self._connection = connection
         client = [WriteFile(self.library, client_archive(), 0o640)] if hub == "modelscope" else []
         module = "huggingface_hub" if hub == "huggingface" else ""
-        self._program = prepare(connection, layout_of(cluster).program, files=client, module=module)
+        self._program = prepare(connection, cluster.layout.program, files=client, module=module)
 
     def client_python(self, hub: str) -> str:
         """The interpreter that can run a hub's client. Raises NodeError: there is none."""

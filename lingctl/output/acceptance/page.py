@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lingctl.findings import finding_in
 from lingctl.output.amounts import clock
 from lingctl.output.pages.mesh import mesh_tables
 from lingctl.output.pages.sheet import Markup, badge, chart_grid, findings_table, head, listed, safe, table
@@ -76,7 +77,8 @@ class _Page:
 
     def _findings(self) -> str:
         told = "".join(
-            f"<h3>{safe(self._part_name(part['name']))}</h3>{findings_table(part['findings'], self._words)}"
+            f"<h3>{safe(self._part_name(part['name']))}</h3>"
+            + findings_table(map(finding_in, part["findings"]), self._words)
             for part in self._report["parts"]
             if part["findings"]
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.cards.signal import Counters, LinkHistory, Optics
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.scope import NodeScope
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
-from lingctl.checks.scope import NodeScope
 from lingctl.findings import Finding, Verdict, in_short, worst
 from lingctl.flows.network.check import NetworkReport
 from lingctl.output.pages.mesh import mesh_tables
@@ -61,7 +61,7 @@ def _parts(
     yield f'<p class="whole">{safe(badge(report.verdict.word, _WORDS))}</p>'
     command = Markup(f"<code>{safe(of.command)}</code>")
     yield listed((("Time (UTC)", of.at), ("Command", command), ("lingctl", of.lingctl)))
-    bad = [finding.as_json() for finding in report.findings if finding.verdict > Verdict.PASS]
+    bad = [finding for finding in report.findings if finding.verdict > Verdict.PASS]
     yield f"<h2>Findings</h2>{findings_table(bad, _WORDS) if bad else '<p>Nothing worse than a pass.</p>'}"
     yield "<h2>Checks</h2>"
     judged = [

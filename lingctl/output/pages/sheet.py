@@ -5,9 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from lingctl.findings import Finding, Verdict, folded, worst_first
+from lingctl.findings import Finding, folded, worst_first
 from lingctl.flows.run.page_file import generator
 from lingctl.output.screen.harmless import harmless
 from lingctl.serving.bench.chart import Chart, svg
@@ -116,20 +115,8 @@ def badge(verdict: str, words: Words) -> Markup:
     return Markup(f'<span class="v {safe(verdict.replace(" ", "-"))}">{safe(word)}</span>')
 
 
-def findings_table(findings: Iterable[Mapping[str, Any]], words: Words) -> str:
-    """Findings as their JSON has them, the worst first; what is said of several cards and nodes, once."""
-    read = [
-        Finding(
-            one["check"],
-            Verdict[one["verdict"].upper()],
-            one["message"],
-            one["node"] or "",
-            one["device"],
-            one["evidence"] or "",
-            one["remedy"] or "",
-        )
-        for one in findings
-    ]
+def findings_table(findings: Iterable[Finding], words: Words) -> str:
+    """Findings, the worst first; what is said of several cards and nodes, once."""
     rows = [
         (
             badge(one.verdict.word, words),
@@ -140,7 +127,7 @@ def findings_table(findings: Iterable[Mapping[str, Any]], words: Words) -> str:
             ),
             one.remedy,
         )
-        for one in worst_first(folded(read))
+        for one in worst_first(folded(findings))
     ]
     titles = [words[name] for name in ("verdict", "where", "found", "remedy")]
     return table(titles, rows, ("n", "", "w", "w"), stacked=True)

@@ -11,7 +11,6 @@ from lingctl.engine.files import (
     CertificateFile,
     Encryption,
     certificate_set,
-    certificates_folder,
     encryption_of,
 )
 from lingctl.inventory.cluster import Cluster
@@ -27,7 +26,7 @@ def https_words(cluster: Cluster) -> tuple[str, ...]:
     """What vLLM is told; it sees the files at the node's own paths."""
     if cluster.https is None:
         return ()
-    folder = f"{certificates_folder(cluster)}/https"
+    folder = f"{cluster.layout.certificates}/https"
     return (
         *("--ssl-certfile", f"{folder}/server.pem", "--ssl-keyfile", f"{folder}/server.key"),
         *("--ssl-ca-certs", f"{folder}/ca1.pem", "--ssl-cert-reqs", "2"),

@@ -123,13 +123,13 @@ def test_text_grows_by_whole_characters():
 
 def test_sampling():
     logits = np.float32([0.0, 3.0, 2.9, -1.0])
-    assert Sampler(Sampling()).choose(logits, [], []) == 1
-    draws = [Sampler(Sampling(temperature=1.0, seed=7)).choose(logits, [], []) for _ in range(3)]
+    assert Sampler(Sampling()).choose(logits, [], []).token == 1
+    draws = [Sampler(Sampling(temperature=1.0, seed=7)).choose(logits, [], []).token for _ in range(3)]
     assert len(set(draws)) == 1
-    assert Sampler(Sampling(temperature=5.0, top_k=1)).choose(logits, [], []) == 1
-    assert Sampler(Sampling(temperature=5.0, top_p=0.01)).choose(logits, [], []) == 1
-    assert Sampler(Sampling(repetition_penalty=2.0)).choose(logits, [1], []) == 2
-    assert Sampler(Sampling(presence_penalty=1.0)).choose(logits, [1], [1]) == 2
+    assert Sampler(Sampling(temperature=5.0, top_k=1)).choose(logits, [], []).token == 1
+    assert Sampler(Sampling(temperature=5.0, top_p=0.01)).choose(logits, [], []).token == 1
+    assert Sampler(Sampling(repetition_penalty=2.0)).choose(logits, [1], []).token == 2
+    assert Sampler(Sampling(presence_penalty=1.0)).choose(logits, [1], [1]).token == 2
 
 
 def test_damaged_shards_are_refused(tmp_path):

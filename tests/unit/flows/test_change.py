@@ -19,7 +19,6 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.plan import Run, Stage, Step, plan_of
 from lingctl.release.journal import read_journal, unfinished
-from lingctl.release.layout import layout_of
 from lingctl.release.state import NodeState
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
@@ -45,7 +44,7 @@ def run(cluster: Cluster, *steps: Step, listener=ignore) -> None:
 
 
 def journal(cluster: Cluster) -> list[dict]:
-    return read_journal(Path(layout_of(cluster).audit).read_text())
+    return read_journal(Path(cluster.layout.audit).read_text())
 
 
 def test_a_line_for_every_change_and_for_begin_and_end(cluster: Cluster):
@@ -88,7 +87,7 @@ def test_a_known_failure_of_a_step_is_explained(cluster: Cluster):
 
 
 def test_a_log_that_cannot_be_written_stops_nobody(cluster: Cluster, tmp_path: Path):
-    Path(layout_of(cluster).audit).mkdir(parents=True)
+    Path(cluster.layout.audit).mkdir(parents=True)
     heard: list[Event] = []
     run(cluster, step("write a", f"touch {tmp_path}/done"), listener=heard.append)
     assert (tmp_path / "done").exists()
@@ -96,7 +95,7 @@ def test_a_log_that_cannot_be_written_stops_nobody(cluster: Cluster, tmp_path: P
 
 
 def test_a_long_log_is_put_aside(cluster: Cluster):
-    path = Path(layout_of(cluster).audit)
+    path = Path(cluster.layout.audit)
     path.parent.mkdir(parents=True)
     path.write_text("x" * 2_100_000)
     run(cluster, step("write a", "true"))
@@ -106,7 +105,7 @@ def test_a_long_log_is_put_aside(cluster: Cluster):
 
 
 def test_what_began_in_a_log_that_was_put_aside_is_read_too(cluster: Cluster):
-    path = Path(layout_of(cluster).audit)
+    path = Path(cluster.layout.audit)
     run(cluster, step("write a", "true"))
     entries = audit_entries(Group({"node1": LocalConnection("node1")}), cluster, 50)
     path.rename(path.with_name("audit.log.1"))

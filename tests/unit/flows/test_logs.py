@@ -12,7 +12,6 @@ from lingctl.flows.look import logs
 from lingctl.flows.look.logs import WantedLogs, need_pattern, show_logs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
-from lingctl.release.layout import layout_of
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from tests.unit.release.conftest import cluster_of
@@ -31,7 +30,7 @@ def shown(cluster: Cluster, wanted: WantedLogs) -> list[str]:
 
 
 def write(cluster: Cluster, count: int) -> None:
-    console = Path(layout_of(cluster).console)
+    console = Path(cluster.layout.console)
     console.parent.mkdir(parents=True)
     console.write_text("".join(f"line {number:06} rank: {number % 2}\n" for number in range(count)))
 
@@ -53,7 +52,7 @@ def test_of_a_console_that_is_too_long_to_bring_it_is_the_end_that_comes(cluster
 
 def test_a_time_before_all_time_is_the_beginning(cluster: Cluster):
     write(cluster, 0)
-    Path(layout_of(cluster).console).write_text("2026-01-01 00:00:00,000 the only line\n")
+    Path(cluster.layout.console).write_text("2026-01-01 00:00:00,000 the only line\n")
     assert shown(cluster, WantedLogs(since=10**11)) == ["2026-01-01 00:00:00,000 the only line"]
 
 
@@ -64,7 +63,7 @@ def test_without_a_console_it_says_so(cluster: Cluster):
 
 
 def test_a_console_that_cannot_be_looked_at_is_not_called_absent(cluster: Cluster):
-    folder = Path(layout_of(cluster).console).parent
+    folder = Path(cluster.layout.console).parent
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.symlink_to(folder.name)  # it leads to itself
     with pytest.raises(NodeError) as caught:
@@ -84,7 +83,7 @@ CONSOLE = """\
 
 
 def written(cluster: Cluster, text: str = CONSOLE) -> Cluster:
-    console = Path(layout_of(cluster).console)
+    console = Path(cluster.layout.console)
     console.parent.mkdir(parents=True)
     console.write_text(text)
     return cluster
@@ -126,7 +125,7 @@ def test_a_line_has_the_time_and_rank_of_those_before_it_also_where_these_do_not
     group = Group({"node1": LocalConnection("node1")})
     show_logs(group, cluster, WantedLogs(pattern="go on|late", stamped=True), lines.append)
     assert [line.time and f"{line.time:%H:%M:%S}" for line in lines] == ["10:00:01", "11:00:00"]
-    assert lines[0].as_json()["node"] == "node1" and lines[0].file == layout_of(cluster).console
+    assert lines[0].as_json()["node"] == "node1" and lines[0].file == cluster.layout.console
     assert shown(cluster, WantedLogs(rank=1, pattern="go on|late|done")) == [
         "    cannot go on",
         CONSOLE.splitlines()[4],
@@ -166,8 +165,8 @@ def test_a_node_that_does_not_take_it_is_no_node_without_lines(cluster: Cluster)
 
 def test_lines_that_come_are_searched_too_and_it_ends_with_its_connection(cluster: Cluster):
     written(cluster)
-    console = Path(layout_of(cluster).console)
-    follow = logs._follow_command(layout_of(cluster), WantedLogs(pattern="ERROR"))
+    console = Path(cluster.layout.console)
+    follow = logs._follow_command(cluster.layout, WantedLogs(pattern="ERROR"))
     with subprocess.Popen(
         ["sh", "-c", follow.text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -12,7 +12,6 @@ from lingctl.flows.look.served import cluster_that_runs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.sections import Paths
-from lingctl.release.layout import layout_of
 from lingctl.release.record import Recording, record_text
 from lingctl.release.wanted import wanted_release
 from lingctl.remote.group import Group
@@ -30,7 +29,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 def record(cluster: Cluster, id_: str, *, started: str = "started") -> str:
     """Leave on the node what a deploy leaves; gives the release's digest."""
-    layout = layout_of(cluster)
+    layout = cluster.layout
     release = wanted_release(cluster, cluster.primary, {}, LITE_CONFIG, "/root/models/Ling_lite")
     folder = Path(layout.releases)
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,14 +61,14 @@ def test_what_was_started_last_counts_running_or_stopped(cluster, started):
 def test_hosts_yaml_counts_where_nothing_was_started_or_nothing_is_recorded(cluster):
     assert served(cluster).name == "mindie"
     record(cluster.served_by(VLLM), "20260101-000000-aaaa")
-    for path in Path(layout_of(cluster).releases).iterdir():
+    for path in Path(cluster.layout.releases).iterdir():
         path.unlink()
     assert served(cluster).name == "mindie"
 
 
 def test_a_record_that_cannot_be_read_and_one_of_an_earlier_lingctl(cluster):
     digest = record(cluster.served_by(VLLM), "20260101-000000-aaaa")
-    (path,) = Path(layout_of(cluster).releases).iterdir()
+    (path,) = Path(cluster.layout.releases).iterdir()
     head, _, body = path.read_text().partition("\n")
     old = json.loads(head)
     del old["engine"]

@@ -25,7 +25,6 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.journal import read_journal
-from lingctl.release.layout import layout_of
 from lingctl.remote.command import script
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
@@ -70,7 +69,7 @@ class World:
 
     @property
     def journal(self) -> list[dict]:
-        path = Path(layout_of(self.cluster).audit)
+        path = Path(self.cluster.layout.audit)
         return read_journal(path.read_text()) if path.exists() else []
 
 

@@ -16,7 +16,6 @@ from lingctl.flows.look.daemon import DaemonSight
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
-from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
 from lingctl.remote.connection import Completed, OutputListener
 from lingctl.remote.group import Group
@@ -191,8 +190,8 @@ def test_the_first_errors_of_a_long_console_are_read_before_its_end(tmp_path: Pa
         + b"\n[server] [ERROR] [single_req_x.cpp:1] refused. The requestId is endpoint_common_1\n"
         + b"nothing to see\n" * 20_000
     )
-    command = earlier_errors_command(layout_of(CLUSTER), CONSOLE).text.replace(
-        layout_of(CLUSTER).console, str(console)
+    command = earlier_errors_command(CLUSTER.layout, CONSOLE).text.replace(
+        CLUSTER.layout.console, str(console)
     )
     said = LocalConnection("node1").run(Command(command)).stdout.splitlines()
     loading = "[2026-11-28 02:00:00.000001] [1] [1] [llm] [INFO] loading"

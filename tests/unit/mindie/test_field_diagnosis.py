@@ -18,7 +18,6 @@ from lingctl.flows.change.watch_start import death
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
-from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
 from lingctl.remote.local import LocalConnection
 from tests.unit.release.conftest import cluster_of
@@ -41,9 +40,7 @@ def long_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def watched(path: Path) -> tuple[str, str]:
     """A console as the product reads it: its end, and the error lines before that."""
     cluster = cluster_of("node1")
-    ask = earlier_errors_command(layout_of(cluster), CONSOLE).text.replace(
-        layout_of(cluster).console, str(path)
-    )
+    ask = earlier_errors_command(cluster.layout, CONSOLE).text.replace(cluster.layout.console, str(path))
     earlier = LocalConnection("node1").run(Command(ask)).stdout
     return path.read_bytes()[-WATCHED_BYTES:].decode("utf-8", "replace"), earlier
 

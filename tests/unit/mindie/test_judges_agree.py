@@ -29,7 +29,7 @@ from lingctl.sandbox.engine.settings import fields
 from lingctl.sandbox.engine.settings.rank_table import check_values, read_rank_table
 from lingctl.sandbox.engine.settings.sections import Refused
 from lingctl.sandbox.engine.settings.server_config import read_config
-from lingctl.sandbox.engine.settings.value_rules import ValueRules
+from lingctl.sandbox.engine.settings.value_rules import values_fit
 from tests.unit.mindie.samples import addresses_of, make_cluster, part, table_of
 
 # The same examples in every run: a new one is a find for whoever looks for it, not a surprise in CI.
@@ -221,10 +221,10 @@ def _server_takes(document, version):
                 # With several nodes the rank table's cards take the place of the config's.
                 cards = range(8) if raw.multi_node else raw.backend["npuDeviceIds"][0]
                 world = 8 if raw.multi_node else raw.model["worldSize"]
-                ValueRules(raw, version, console, home).check(cards, world)
+                fit = values_fit(raw, version, console, home, devices=cards, world=world)
             except Refused:
-                return False, said.getvalue()
-    return True, said.getvalue()
+                fit = False
+    return fit, said.getvalue()
 
 
 def _server_takes_table(table):

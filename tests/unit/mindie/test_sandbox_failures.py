@@ -11,7 +11,6 @@ from lingctl.flows.change.watch_start import death
 from lingctl.flows.look.daemon import DaemonSight
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
-from lingctl.release.layout import layout_of
 from lingctl.remote.command import Command
 from lingctl.remote.local import LocalConnection
 from lingctl.sandbox.engine.words.failures import NAMED, words_of
@@ -35,7 +34,7 @@ STARTING = "g_mainPid = 77\nConfigManager: Load Config from /x/config.json.\n[x]
 def test_each_is_told_as_what_it_is(name: str, behind: int, tmp_path: Path):
     console = tmp_path / "console.log"
     console.write_text(STARTING + words_of(name, NOW) + "still ending\n" * (behind // 13))
-    layout = layout_of(cluster_of("node1"))
+    layout = cluster_of("node1").layout
     ask = earlier_errors_command(layout, CONSOLE).text.replace(layout.console, str(console))
     earlier = LocalConnection("node1").run(Command(ask)).stdout
     end = console.read_bytes()[-WATCHED_BYTES:].decode()

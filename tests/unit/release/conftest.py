@@ -8,7 +8,6 @@ import pytest
 
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
-from lingctl.release.layout import layout_of
 from lingctl.release.state import ContainerState, FileState, NodeState
 from lingctl.release.wanted import Release, wanted_release
 
@@ -36,7 +35,7 @@ def releases_of(cluster: Cluster, model_config: dict[str, object] | None = None)
 def deployed(cluster: Cluster, release: Release) -> NodeState:
     """A node on which everything is as the release wants it."""
     files = {file.path: FileState(file.mode, 0, file.content) for file in (*release.files, *release.overlay)}
-    folder = layout_of(cluster).overlay
+    folder = cluster.layout.overlay
     return NodeState(
         release.node,
         files=files,

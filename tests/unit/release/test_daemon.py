@@ -29,7 +29,6 @@ from lingctl.release.daemon import (
 )
 from lingctl.release.evidence import gathered as evidence
 from lingctl.release.evidence.gathered import gather_command, lengths_before
-from lingctl.release.layout import layout_of
 from lingctl.release.site import Site, site_of
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
@@ -69,7 +68,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 def start(cluster: Cluster, program: str, site: Site | None = None) -> int:
-    layout = layout_of(cluster)
+    layout = cluster.layout
     node.put(WriteFile(layout.start, START.format(run=layout.run, daemon=program).encode(), 0o750))
     node.run(start_command(site or site_of(cluster), "d1g35t")).checked("node1")
     pid = read_look(node.run(look_command(site_of(cluster))).stdout).pid
@@ -118,7 +117,7 @@ def test_another_process_with_its_number_is_not_taken_for_it(cluster):
     pid = start(cluster, "sleep 60")
     os.kill(pid, 9)
     with subprocess.Popen(["sleep", "60"]) as other:
-        Path(layout_of(cluster).pid).write_text(f"{other.pid}\n")
+        Path(cluster.layout.pid).write_text(f"{other.pid}\n")
         assert look(cluster).pid is None
         stop(cluster)
         assert other.poll() is None
@@ -129,7 +128,7 @@ def test_a_session_that_took_its_number_since_is_left_alone(cluster):
     pid = start(cluster, "sleep 60")
     os.kill(pid, 9)
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
-        Path(layout_of(cluster).pid).write_text(f"{other.pid}\n")
+        Path(cluster.layout.pid).write_text(f"{other.pid}\n")
         assert stop(cluster) == ""
         assert other.poll() is None
         other.kill()
@@ -139,7 +138,7 @@ def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
     daemon_text = 'sh -c "echo Daemon start success!; yes a request was answered | head -n 9000; sleep 60"'
     start(cluster, daemon_text)
     deadline = time.monotonic() + 10
-    while Path(layout_of(cluster).console).stat().st_size < 9000 * 20 and time.monotonic() < deadline:
+    while Path(cluster.layout.console).stat().st_size < 9000 * 20 and time.monotonic() < deadline:
         time.sleep(0.05)
     seen = look_at_daemon(node, site_of(cluster))
     assert seen.alive and seen.succeeded
@@ -150,7 +149,7 @@ def test_the_success_line_is_seen_however_much_was_printed_since(cluster):
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_the_success_line_is_seen_on_both_sides_of_the_hole_of_a_long_console(cluster, where):
     start(cluster, "sleep 60")
-    with Path(layout_of(cluster).console).open("r+b") as console:
+    with Path(cluster.layout.console).open("r+b") as console:
         console.seek({"before": 15_000_000, "behind": 299_000_000}[where])
         console.write(b"\nDaemon start success!\n")
         console.seek(300_000_000)
@@ -237,7 +236,7 @@ def test_what_is_left_is_ended_where_the_number_of_the_daemon_is_lost_or_is_anot
     os.kill(pid, 9)
     wait_for(lambda: look(cluster).pid is None)
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
-        Path(layout_of(cluster).pid).write_text(f"{other.pid}\n")
+        Path(cluster.layout.pid).write_text(f"{other.pid}\n")
         node.run(stop_command(site, "node1")).checked("node1")
         wait_for(lambda: not named_processes(name))
         assert other.poll() is None
@@ -277,7 +276,7 @@ def test_a_daemon_that_makes_its_own_process_group_starts_and_is_found(cluster, 
         set_env=(),
         libraries=(),
     )
-    layout = layout_of(cluster)
+    layout = cluster.layout
     node.put(
         WriteFile(layout.environment, render_environment(cluster, cluster.primary, profile).encode(), 0o640)
     )
@@ -303,7 +302,7 @@ def test_after_force_it_waits_until_the_cards_are_free(cluster, tmp_path, monkey
 
 
 def test_a_start_script_that_ends_at_once_is_no_error_of_the_start(cluster):
-    layout = layout_of(cluster)
+    layout = cluster.layout
     node.put(WriteFile(layout.start, f"cd {layout.run}; echo 1 >daemon.exit".encode(), 0o750))
     node.run(start_command(site_of(cluster), "d1g35t")).checked("node1")
     assert look(cluster).pid is None
@@ -316,7 +315,7 @@ def test_a_log_that_goes_on_tells_of_the_last_start_only(cluster, tmp_path):
     for name in ("goes on.log", "anew.log", "silent.log"):
         (logs / name).write_text("[ERROR] of an earlier start, at length\n")
     node.put(
-        WriteFile(layout_of(cluster).start, START.format(run=site.layout.run, daemon="true").encode(), 0o750)
+        WriteFile(cluster.layout.start, START.format(run=site.layout.run, daemon="true").encode(), 0o750)
     )
     node.run(start_command(site, "d1g35t")).checked("node1")
     with (logs / "goes on.log").open("a") as log:

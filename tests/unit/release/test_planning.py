@@ -7,7 +7,6 @@ from dataclasses import replace
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Container, Serving, Timeouts
 from lingctl.plan import Plan, Stage
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState, drift
@@ -87,7 +86,7 @@ def test_a_stranger_in_the_overlay_is_removed_and_python_s_cache_is_not(cluster,
     names = (*states["node1"].overlay_names, "router_old.py", "__pycache__")
     plan = deploy_steps(site_of(cluster), with_state(states, "node1", overlay_names=names), releases)
     (step,) = [s for s in plan.changes if s.stage is Stage.OVERLAY]
-    assert [a.command.text for a in step.actions] == [f"rm -rf {layout_of(cluster).overlay}/router_old.py"]
+    assert [a.command.text for a in step.actions] == [f"rm -rf {cluster.layout.overlay}/router_old.py"]
 
 
 def test_one_dead_daemon_restarts_the_group_and_clears_what_it_left(cluster, states, releases):
@@ -102,14 +101,14 @@ def test_one_dead_daemon_restarts_the_group_and_clears_what_it_left(cluster, sta
 
 
 def test_a_file_edited_by_hand_is_put_back_without_a_restart(cluster, states, releases):
-    path = f"{layout_of(cluster).release}/config.json"
+    path = f"{cluster.layout.release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], content=b"{}")}
     plan = deploy_steps(site_of(cluster), with_state(states, "node1", files=files), releases)
     assert changed(plan) == [("node1", "files")]
 
 
 def test_a_mode_that_mindie_refuses_is_put_right(cluster, states, releases):
-    path = f"{layout_of(cluster).release}/config.json"
+    path = f"{cluster.layout.release}/config.json"
     files = {**states["node1"].files, path: replace(states["node1"].files[path], mode=0o644)}
     plan = deploy_steps(site_of(cluster), with_state(states, "node1", files=files), releases)
     assert [s.reason for s in plan.changes] == ["mode is 0644, wanted 0640"]

@@ -11,7 +11,6 @@ import pytest
 from lingctl.errors import NodeError
 from lingctl.inventory.sections import Container, Paths
 from lingctl.plan import Run
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
 from lingctl.release.record import (
     KEEP,
@@ -126,13 +125,13 @@ def run(steps, node: str, connection: LocalConnection) -> None:
 
 def test_old_releases_go_but_neither_the_running_nor_the_last_proved_one(tmp_path: Path):
     cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
-    layout, connection = layout_of(cluster), LocalConnection("node1")
+    layout, connection = cluster.layout, LocalConnection("node1")
     for number in range(KEEP + 5):
         connection.put(
             WriteFile(f"{layout.releases}/2025{number:04}-000000-aaaa.d{number}.json", b"{}", 0o640)
         )
     connection.put(WriteFile(layout.started, b"d1\n77\n", 0o640))
-    connection.run(proved_command(layout_of(cluster), "20250003-000000-aaaa")).checked("node1")
+    connection.run(proved_command(cluster.layout, "20250003-000000-aaaa")).checked("node1")
     releases = releases_of(cluster)
     run(record_steps(cluster, {"node1": NodeState("node1")}, releases, NEW), "node1", connection)
     left = sorted(path.name for path in Path(layout.releases).glob("*.json"))
@@ -145,4 +144,4 @@ def test_old_releases_go_but_neither_the_running_nor_the_last_proved_one(tmp_pat
 
 def test_only_a_recorded_release_can_be_proved(tmp_path: Path):
     cluster = cluster_of("node1", paths=Paths(state=str(tmp_path)))
-    assert not LocalConnection().run(proved_command(layout_of(cluster), "20250003-000000-aaaa")).ok
+    assert not LocalConnection().run(proved_command(cluster.layout, "20250003-000000-aaaa")).ok

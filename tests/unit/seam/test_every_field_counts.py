@@ -19,7 +19,6 @@ from lingctl.engine.container import run_command
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
 from lingctl.release.wanted import wanted_release
 from lingctl.serving.endpoint import endpoint_of
 from tests.serving_server import make_certificate
@@ -174,7 +173,7 @@ def rendered(data: dict[str, Any]) -> str:
         node.name: {card: f"29.0.{n}.{card}" for card in node.devices} for n, node in enumerate(cluster.nodes)
     }
     config = {**LITE_CONFIG, "norm_head": False}
-    told = [engine_of(cluster).about.image, str(layout_of(cluster).root), cluster.downloaded_weights]
+    told = [engine_of(cluster).about.image, str(cluster.layout.root), cluster.downloaded_weights]
     told.append(str(endpoint_of(cluster)))
     for node in cluster.nodes:
         release = wanted_release(cluster, node, addresses, config, cluster.downloaded_weights)

@@ -29,7 +29,6 @@ from lingctl.inventory.sections import Container, Paths, Serving
 from lingctl.node.weights.expected import Shapes
 from lingctl.plan import Stage
 from lingctl.release.daemon import watch_command
-from lingctl.release.layout import layout_of
 from lingctl.release.planning import deploy_steps
 from lingctl.release.site import site_of
 from lingctl.release.state import NodeState
@@ -148,7 +147,7 @@ def test_its_start_script_runs_its_words_and_keeps_how_they_ended(tmp_path, monk
     for file in release.files:
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
         Path(file.path).write_bytes(file.content)
-    layout = layout_of(cluster)
+    layout = cluster.layout
     assert subprocess.run(["bash", layout.start], check=False, timeout=60).returncode == 3
     assert Path(layout.exit_status).read_text() == "3\n"
     assert Path(layout.console).read_text() == f"{LOADED}\n"

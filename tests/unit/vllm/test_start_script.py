@@ -6,7 +6,6 @@ import os
 import subprocess
 from pathlib import Path
 
-from lingctl.release.layout import layout_of
 from lingctl.release.wanted import script_files
 from tests.unit.vllm.samples import vllm_cluster
 
@@ -29,7 +28,7 @@ def run_start(folder: Path, address: str) -> tuple[int, str]:
     for file in script_files(cluster, cluster.nodes[1], "/root/models/Ling_lite"):
         Path(file.path).parent.mkdir(parents=True, exist_ok=True)
         Path(file.path).write_bytes(file.content)
-    layout = layout_of(cluster)
+    layout = cluster.layout
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", layout.start], env=environment, check=False, timeout=60)
     assert Path(layout.exit_status).read_text() == f"{done.returncode}\n"

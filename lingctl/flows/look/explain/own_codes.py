@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from lingctl.codes.catalogue import CodeEntry, written_entries
@@ -70,17 +71,7 @@ def own_meaning(word: str, known: Sequence[LogReader] = ()) -> CodeMeaning | Non
     if found is None:
         return None
     family = f"{_OWN}: a step that failed" if origin == _FAILED_STEP else f"{_OWN}: an end of the daemon"
-    return CodeMeaning(
-        word,
-        family,
-        found.meaning,
-        found.remedy,
-        found.kind,
-        found.rows,
-        found.source,
-        found.seen,
-        _FAILURES_PAGE,
-    )
+    return replace(found, code=word, family=family, page=_FAILURES_PAGE)
 
 
 def known_codes() -> tuple[str, ...]:

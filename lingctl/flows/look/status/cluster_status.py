@@ -14,7 +14,6 @@ from lingctl.flows.look.service import ServiceSight, look_at_service
 from lingctl.flows.look.status.problems import card_problems_of, problems_of, problems_of_lost, why_lost
 from lingctl.flows.look.status.seen import SeenNode, look_at_node
 from lingctl.inventory.cluster import Cluster
-from lingctl.release.layout import layout_of
 from lingctl.release.record import Recorded, recorded
 from lingctl.release.state import NodeState
 from lingctl.release.wanted import overlay_files
@@ -134,7 +133,7 @@ def _row(
 
 
 def _overlay_word(cluster: Cluster, state: NodeState) -> str:
-    folder = layout_of(cluster).overlay
+    folder = cluster.layout.overlay
     shipped = {file.path: file.content for file in overlay_files(cluster)}
     if not shipped:
         return "-"

@@ -22,7 +22,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.program.job import job_folder
 from lingctl.program.node_program import run_program
 from lingctl.program.prepare import InContainer, prepare
-from lingctl.release.layout import layout_of
+from lingctl.program.settings import with_settings
 from lingctl.release.weights_steps import WeightsPlan, weights_plan
 from lingctl.remote.command import Command, command, script
 from lingctl.remote.connection import Connection
@@ -35,8 +35,6 @@ from lingctl.serving.batch.report import BatchReport
 from lingctl.serving.batch.requests import BatchInput, BatchRequest
 from lingctl.serving.trouble import ExchangeTrouble, error_fields
 
-# As the daemon has it: the release's own variables, CANN with them.
-_WITH_ENVIRONMENT = '. "$1" >/dev/null 2>&1; shift; exec "$@"'
 _THERE = 'test -f "$1" && echo there || echo absent'
 _PART_BYTES = 32 << 20
 # A batch may take days; the connection's own limits tell of a node that is gone.
@@ -90,8 +88,9 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         code="offline-no-container",
         remedy="lingctl deploy makes it; then lingctl stop, for the service has the cards",
     )
-    layout = layout_of(cluster)
-    through = ("bash", "-c", _WITH_ENVIRONMENT, "lingctl", layout.environment)
+    layout = cluster.layout
+    # As the daemon has it: the release's own variables, CANN with them.
+    through = with_settings((layout.environment,))
     program = prepare(connection, layout.program, inside, through=through)
     listener(Event("look at the node", "done"))
     named = hashlib.sha256("\0".join((given.digest, *words)).encode()).hexdigest()[:16]

@@ -41,20 +41,16 @@ def ps(words: Sequence[str]) -> int:
     shown = [c for c in every if c.running or options.on("all") or asks_state]
     shown = [c for c in shown if _matches(c, options.values("filter"))]
     rows = [listed_container(container, whole=options.on("no-trunc")) for container in shown]
-    if options.on("quiet"):
-        for row in rows:
-            print(row["ID"])
-        return 0
-    print_rows(rows, options.value("format"), _HEADERS)
-    return 0
+    return print_rows(rows, options, _HEADERS)
 
 
-def print_rows(rows: list[dict[str, str]], template: str, headers: Mapping[str, str]) -> None:
-    """Print rows by a template, or as docker's own table."""
+def print_rows(rows: list[dict[str, str]], options: Words, headers: Mapping[str, str]) -> int:
+    """Print rows by a template, or as docker's own table, or no more than their ids."""
+    template = "{{.ID}}" if options.on("quiet") else options.value("format")
     if template and not template.startswith("table"):
         for listed in rows:
             print(json.dumps(listed) if template == "json" else render(template, listed))
-        return
+        return 0
     table: list[list[str]] = [list(headers.values()), *([row[key] for key in headers] for row in rows)]
     if template.startswith("table "):
         titles = {key: headers.get(key, key.upper()) for key in (rows[0] if rows else headers)}
@@ -63,6 +59,7 @@ def print_rows(rows: list[dict[str, str]], template: str, headers: Mapping[str, 
     widths = [max(len(row[column]) for row in table) + 3 for column in range(len(table[0]))]
     for row in table:
         print("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
 
 
 def inspect(words: Sequence[str]) -> int:

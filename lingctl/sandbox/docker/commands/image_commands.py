@@ -45,12 +45,7 @@ def list_images(words: Sequence[str]) -> int:
     rows = [listed_image(image) for image in shown]
     if options.on("no-trunc"):
         rows = [{**row, "ID": f"sha256:{image.id}"} for row, image in zip(rows, shown, strict=True)]
-    if options.on("quiet"):
-        for row in rows:
-            print(row["ID"])
-        return 0
-    print_rows(rows, options.value("format"), _HEADERS)
-    return 0
+    return print_rows(rows, options, _HEADERS)
 
 
 def inspect(words: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lingctl.sandbox.engine.model.sampling import Choice
-from lingctl.sandbox.engine.model.text import Growing, Text
+from lingctl.sandbox.engine.model.text import Growing, Text, utf16_length
 from lingctl.sandbox.engine.requests.rounds import Round
 from lingctl.sandbox.engine.requests.wish import Wish
 
@@ -87,7 +87,7 @@ class Transcript:
         self._wish, self._text, self._cumulative = wish, text, cumulative
         self.lines = [Line(Growing(text, skip_special=wish.skip_special)) for _ in range(wish.count)]
         self._held: list[Frame] = []
-        self._width = max((units(stop) for stop in wish.stop or ()), default=0)
+        self._width = max((utf16_length(stop) for stop in wish.stop or ()), default=0)
 
     def note(self, taken: Round) -> None:
         """Append a round."""
@@ -152,7 +152,7 @@ class Transcript:
             moment = frame.moments.get(sequence)
             if moment is None:
                 continue
-            length = units(moment.piece)
+            length = utf16_length(moment.piece)
             if cut > length:
                 cut -= length
                 frame.ready.pop(sequence, None)
@@ -174,15 +174,10 @@ class Transcript:
                 if free:
                     frame.ready[sequence] = True
                     continue
-                room -= units(moment.piece)
+                room -= utf16_length(moment.piece)
                 free = room <= 0
                 if frame.finishes[sequence]:
                     frame.ready[sequence] = free = True
-
-
-def units(text: str) -> int:
-    """Length in UTF-16 units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def without_end(text: str, cut: int) -> str:

@@ -50,10 +50,6 @@ def start_worker(command: str, at_stop: Callable[[], None] | None = None) -> int
         at_stop: 3.0.0: what a stopped worker does before it ends by signal 11, as the real one was seen to
             (which may have come from its stand-ins for a card). Without it a stopped worker just ends.
     """
-    pid = os.fork()
-    if pid:
-        return pid
-    _begin_child()
 
     def stop(*_: object) -> None:
         if at_stop is None:
@@ -62,33 +58,38 @@ def start_worker(command: str, at_stop: Callable[[], None] | None = None) -> int
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGSEGV)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(PYTHON_FAILS, lambda *_: os._exit(1))
-    name_process(command.partition(" ")[0])
-    _name_command_line(command)
-    while True:
-        time.sleep(3600)
+    def begin() -> None:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(PYTHON_FAILS, lambda *_: os._exit(1))
+        name_process(command.partition(" ")[0])
+        _name_command_line(command)
+
+    return _fork_idle(begin)
 
 
 def start_tokenizer() -> int:
     """Fork a tokenizer process of 3.0.0, which keeps the daemon's command line. Gives its pid."""
+
+    def begin() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        name_process("RunEP")
+
+    return _fork_idle(begin)
+
+
+def _fork_idle(begin: Callable[[], None]) -> int:
+    """Fork a child without the daemon's sockets, files and handlers. Gives its pid."""
     pid = os.fork()
     if pid:
         return pid
-    _begin_child()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    name_process("RunEP")
-    while True:
-        time.sleep(3600)
-
-
-def _begin_child() -> None:
-    """A child has none of the daemon's sockets and files, and none of its handlers."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.closerange(3, 4096)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    begin()
+    while True:
+        time.sleep(3600)
 
 
 def ended_children() -> list[tuple[int, int]]:

@@ -44,18 +44,14 @@ class Sampler:
         self._sampling = sampling
         self._random = np.random.default_rng(sampling.seed)
 
-    def choose(self, logits: Floats, seen: Sequence[int], answer: Sequence[int]) -> int:
-        """The next token.
+    def choose(self, logits: Floats, seen: Sequence[int], answer: Sequence[int]) -> Choice:
+        """The next token and its log probabilities.
 
         Args:
             logits: [vocabulary].
             seen: prompt and answer so far.
             answer: answer so far.
         """
-        return self.pick(logits, seen, answer).token
-
-    def pick(self, logits: Floats, seen: Sequence[int], answer: Sequence[int]) -> Choice:
-        """The next token and its log probabilities; the arguments are those of ``choose``."""
         scores = np.nan_to_num(self._penalised(logits.astype(np.float64), seen, answer))
         rules = self._sampling
         order = np.argsort(-scores, kind="stable")

@@ -146,5 +146,5 @@ class Growing:
 
 
 def utf16_length(text: str) -> int:
-    """Length as the server counts it."""
+    """Length as the server counts it: in UTF-16 units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -165,7 +165,7 @@ class Scheduler:
             for (sequence, _), row in zip(batch, logits, strict=True):
                 sampler = samplers[sequence.number]
                 try:
-                    choice = sampler.pick(row, sequence.prompt + sequence.answer, sequence.answer)
+                    choice = sampler.choose(row, sequence.prompt + sequence.answer, sequence.answer)
                 except (ArithmeticError, ValueError, IndexError) as error:
                     sequence.out.put(StepFailed(str(error)))
                     done.append(sequence)

@@ -30,12 +30,12 @@ class CertificateRules:
 
     def https(self, server: Section) -> Iterator[str]:
         """What is wrong with the files of the listeners."""
-        yield from self._business(server)
+        yield from self._listener(server, "tls", "serverConfig_.")
         if not _one_listener(server):
-            yield from self._other(server, "managementTls")
+            yield from self._listener(server, "managementTls", "ServerConfig.")
             # 1.0.0 has no certificates of its own for metrics.
             if self._version != "1.0.0":
-                yield from self._other(server, "metricsTls")
+                yield from self._listener(server, "metricsTls", "ServerConfig.")
 
     def inter_node(self, backend: Section) -> Iterator[str]:
         """What is wrong with the files between nodes; the revocation path is looked at as a file."""
@@ -52,33 +52,20 @@ class CertificateRules:
             for file in backend.get("interNodeTlsCrlFiles", []):
                 yield from self._file(f"{revoked}{file}", f"{prefix}interNodeTlsCrlFiles")
 
-    def _business(self, server: Section) -> Iterator[str]:
-        prefix = "serverConfig_."
-        yield from self._file(server.get("tlsCert", ""), f"{prefix}tlsCert")
-        yield from self._revoked(server, "tls", prefix)
-        authorities = server.get("tlsCaFile", [])
-        if not 1 <= len(authorities) <= _MOST:
-            yield "ERR: serverConfig_.tlsCaFile size must in [1, 3] ."
-        folder = server.get("tlsCaPath", "")
-        yield from self._folder(folder, f"{prefix}tlsCaPath")
-        for file in authorities:
-            yield from self._file(f"{folder}{file}", f"{prefix}tlsCaFile")
-        yield from self._file(server.get("tlsPk", ""), f"{prefix}tlsPk")
-
-    def _other(self, server: Section, listener: str) -> Iterator[str]:
-        prefix = "ServerConfig."
+    def _listener(self, server: Section, listener: str, prefix: str) -> Iterator[str]:
+        business = listener == "tls"
         yield from self._file(server.get(f"{listener}Cert", ""), f"{prefix}{listener}Cert")
         yield from self._revoked(server, listener, prefix)
         authorities = server.get(f"{listener}CaFile", [])
         if not 1 <= len(authorities) <= _MOST:
-            yield f"ERR: serverConfig_.{listener}CaFile size must in [1, 3]."
+            yield f"ERR: serverConfig_.{listener}CaFile size must in [1, 3]{' ' if business else ''}."
         folder = server.get("tlsCaPath", "")
         yield from self._folder(folder, f"{prefix}tlsCaPath")
         for file in authorities:
-            if (self._home / f"{folder}{file}").is_file():
-                yield from self._file(f"{folder}{file}", f"{prefix}{listener}CaFile")
+            if business:
+                yield from self._file(f"{folder}{file}", f"{prefix}tlsCaFile")
             else:
-                yield f"ERR: serverConfig_.{listener}CaFile file not exit ."
+                yield from self._listed(f"{folder}{file}", f"{listener}CaFile", prefix)
         yield from self._file(server.get(f"{listener}Pk", ""), f"{prefix}{listener}Pk")
 
     def _revoked(self, server: Section, listener: str, prefix: str) -> Iterator[str]:
@@ -89,10 +76,13 @@ class CertificateRules:
             yield f"ERR: serverConfig_.{listener}CrlFiles size must in [0, 3] ."
         yield from self._folder(folder, f"{prefix}{listener}CrlPath")
         for file in files:
-            if (self._home / f"{folder}{file}").is_file():
-                yield from self._file(f"{folder}{file}", f"{prefix}{listener}CrlFiles")
-            else:
-                yield f"ERR: serverConfig_.{listener}CrlFiles file not exit ."
+            yield from self._listed(f"{folder}{file}", f"{listener}CrlFiles", prefix)
+
+    def _listed(self, path: str, name: str, prefix: str) -> Iterator[str]:
+        if (self._home / path).is_file():
+            yield from self._file(path, f"{prefix}{name}")
+        else:
+            yield f"ERR: serverConfig_.{name} file not exit ."
 
     def _file(self, path: str, name: str) -> Iterator[str]:
         target = self._home / path

@@ -61,7 +61,7 @@ class RankTable:
 
 
 class _Wrong(Exception):
-    """A line to print."""
+    """Lines to print."""
 
 
 class _Threw(Exception):
@@ -76,41 +76,47 @@ def read_rank_table(version: str, console: Console) -> RankTable:
     """
     variable = VARIABLE[version]
     path = os.environ.get(variable, "")
-    if not path or not Path(path).exists():
-        text = f"please set a valid ranktable file path with {variable} environment."
-        console.out(f"Ranktable file is not exist, {text}")
-        fault = ""
+    if path and Path(path).exists():
+        fault = private_file_fault(Path(path), version)
     else:
-        fault = private_file_fault(Path(path), version) or ""
-        if fault:
-            console.out(fault)
+        text = f"please set a valid ranktable file path with {variable} environment."
+        fault = f"Ranktable file is not exist, {text}"
+    if fault:
+        console.out(fault)
     console.out("Start to parse ranktable file")
-    if not path or not Path(path).exists() or fault:
-        console.out("Ranktable file path is invalid.")
-        raise _refused(version, console)
     try:
-        document = read(Path(path).read_bytes().decode(), whole=False)
-        table = _parse(document)
+        if fault:
+            raise _Wrong("Ranktable file path is invalid.")
+        table = _read(Path(path))
+    except _Wrong as wrong:
+        for line in wrong.args:
+            console.out(line)
+        if version != "1.0.0":
+            console.out("ConfigManager init exception: init rank table config error.")
     except _Threw as threw:
         console.out(f"ConfigManager init exception: {threw}")
-        raise Refused("rank table") from None
+    else:
+        if "MIES_CONTAINER_IP" not in os.environ:
+            console.out("The env variable MIES_CONTAINER_IP isn't exist.")
+        console.out("Finished parsing ranktable file.")
+        for device in table.local.devices if table.local else ():
+            if device.device_id == _NO_NUMBER:
+                console.out(f"Invalid device_id {device.written} in ranktable file")
+                return table
+        text = "Update worldSize and npuDeviceIds of backend config successfully for Multi Nodes Inference."
+        console.out(text)
+        return table
+    raise Refused("rank table")
+
+
+def _read(path: Path) -> RankTable:
+    try:
+        return _parse(read(path.read_bytes().decode(), whole=False))
     except (JsonError, ValueError, AttributeError, TypeError, KeyError):
-        console.out("Ranktable file is invalid. Please check json format! ")
-        console.out("Failed to parse the json data of ranktable file data.")
-        raise _refused(version, console) from None
-    except _Wrong as wrong:
-        console.out(str(wrong))
-        raise _refused(version, console) from None
-    if "MIES_CONTAINER_IP" not in os.environ:
-        console.out("The env variable MIES_CONTAINER_IP isn't exist.")
-    console.out("Finished parsing ranktable file.")
-    for device in table.local.devices if table.local else ():
-        if device.device_id == _NO_NUMBER:
-            console.out(f"Invalid device_id {device.written} in ranktable file")
-            return table
-    text = "Update worldSize and npuDeviceIds of backend config successfully for Multi Nodes Inference."
-    console.out(text)
-    return table
+        raise _Wrong(
+            "Ranktable file is invalid. Please check json format! ",
+            "Failed to parse the json data of ranktable file data.",
+        ) from None
 
 
 def stated_servers(path: str) -> int:
@@ -227,9 +233,3 @@ def _hostname_address() -> str:
         return socket.gethostbyname(socket.gethostname())
     except OSError:
         return ""
-
-
-def _refused(version: str, console: Console) -> Refused:
-    if version != "1.0.0":
-        console.out("ConfigManager init exception: init rank table config error.")
-    return Refused("rank table")

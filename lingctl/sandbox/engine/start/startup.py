@@ -9,10 +9,10 @@ from pathlib import Path
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.json_library import JsonError, number
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault
-from lingctl.sandbox.engine.settings.rank_table import RankTable, check_values, read_rank_table
+from lingctl.sandbox.engine.settings.rank_table import check_values, read_rank_table
 from lingctl.sandbox.engine.settings.sections import Fault, Refused
 from lingctl.sandbox.engine.settings.server_config import RawConfig, read_config, refused
-from lingctl.sandbox.engine.settings.value_rules import ValueRules
+from lingctl.sandbox.engine.settings.value_rules import values_fit
 from lingctl.sandbox.engine.start.started import Started
 from lingctl.sandbox.engine.words.start_lines import configuration_lines
 
@@ -40,7 +40,13 @@ def configure(version: str, config: Path, home: Path, console: Console) -> Start
         done = "Configuration interactions completed successfully"
         console.out(f"[ConfigManager::ExecuteConfigInteractions] {done}")
         console.out("[ConfigManager::InitConfigManager] Successfully init config manager")
-    if not _values_fit(raw, table, ValueRules(raw, version, console, home), console):
+    if table is None:
+        devices, count = raw.backend["npuDeviceIds"][0], raw.model["worldSize"]
+    else:
+        devices = [device.device_id for device in table.local.devices] if table.local else []
+        count = len(devices) if table.local else len(table.servers[0].devices or "?")
+    fit = values_fit(raw, version, console, home, devices=devices, world=count)
+    if (table is not None and not check_values(table, console)) or not fit:
         if new:
             console.out("ConfigManager init exception: [ConfigManager] Checking Config Failed")
         raise Refused("values")
@@ -67,20 +73,6 @@ def _describe_model(raw: RawConfig, version: str, console: Console) -> None:
         thrown = Fault("ModelDeployConfig", f"ModelDeployConfig: {error}")
         raise refused(thrown, version, console) from error
     configuration_lines(raw, vocabulary, top_k, console)
-
-
-def _values_fit(raw: RawConfig, table: RankTable | None, rules: ValueRules, console: Console) -> bool:
-    if table is None:
-        devices, count = raw.backend["npuDeviceIds"][0], raw.model["worldSize"]
-    else:
-        devices = [d.device_id for d in table.local.devices] if table.local else []
-        count = len(table.local.devices) if table.local else len(table.servers[0].devices or "?")
-    try:
-        rules.check(devices, count)
-        fit = True
-    except Refused:
-        fit = False
-    return (table is None or check_values(table, console)) and fit
 
 
 def _number(path: Path, name: str, default: int) -> int:

@@ -145,8 +145,3 @@ def still_waiting(second: int, console: Console) -> None:
 def all_ended(console: Console) -> None:
     """No child is left."""
     console.err("All subprocesses exited gracefully.")
-
-
-def forced(console: Console) -> None:
-    """Some child would not end."""
-    console.err("Timeout reached, some subprocesses still alive. Force to kill them.")

@@ -7,7 +7,7 @@ ValidMessagesArray; most words seen on the real 3.0.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingctl.sandbox.engine.api import media
@@ -82,11 +82,7 @@ def check_with_tools(body: Mapping[str, Any]) -> list[Message]:
     if not isinstance(messages, list) or not messages:
         raise invalid("Request param messages is not arr or arr is empty")
     for message in messages:
-        if not isinstance(message, dict) or message.get("role") is None:
-            raise invalid("Request param contains not role or role null")
-        if message["role"] not in _ROLES:
-            raise invalid("Request param contains role must be system, assistant, user or tool")
-        _check_role(message)
+        _check_role(message, _ROLES)
         if message["role"] == "assistant":
             _check_assistant(message)
             continue
@@ -100,9 +96,11 @@ def check_with_tools(body: Mapping[str, Any]) -> list[Message]:
     return messages
 
 
-def _check_role(message: Any) -> None:
+def _check_role(message: Any, known: Sequence[str] = ()) -> None:
     if not isinstance(message, dict) or message.get("role") is None:
         raise invalid("Request param contains not role or role null")
+    if known and message["role"] not in known:
+        raise invalid("Request param contains role must be system, assistant, user or tool")
     if message["role"] != "tool":
         return
     named = message.get("tool_call_id")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lingctl.inventory.cluster import Cluster
-
 
 class _Below:
     """A path below the root of a layout, as text."""
@@ -27,8 +25,10 @@ class Layout:
     release = _Below("release")  # folder of the rendered files
     environment = _Below("release/environment.sh")  # variables of the daemon
     start = _Below("release/start.sh")  # script that runs the daemon
+    certificates = _Below("tls")  # folder of all certificates
     overlay = _Below("overlay/bailing_moe")  # folder of what is added to the engine's own code
-    run = _Below("run")  # folder of what the running daemon leaves
+    # folder of what the running daemon leaves: the only one of ours that the container may write to
+    run = _Below("run")
     console = _Below("run/console.log")  # what the daemon printed
     pid = _Below("run/daemon.pid")  # the daemon's process id, in the container
     log_sizes = _Below("run/log-sizes")  # how long each log of the container was when the daemon was started
@@ -41,8 +41,3 @@ class Layout:
     jobs = _Below("jobs")  # folder of long steps that outlive the connection
     batches = _Below("batch")  # folder of requests that are answered without a service
     program = _Below("node.pyz")  # lingctl's node program
-
-
-def layout_of(cluster: Cluster) -> Layout:
-    """The layout of a cluster's nodes."""
-    return Layout(PurePosixPath(cluster.state_dir))
