@@ -116,12 +116,14 @@ def proved_command(layout: Layout, id_: str) -> Command:
 
 def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
     """The file of a release."""
+    # They stand in a record even where they are hosts.yaml's defaults.
+    named = {"name": release.engine.name, "version": engine_chosen(release.engine).about.version}
     head = {
         "id": new.id,
         "time": new.time,
         "who": new.who,
         "model": cluster.model,
-        "engine": release.engine.model_dump(exclude_defaults=True) | _named(release.engine),
+        "engine": release.engine.model_dump(exclude_defaults=True) | named,
         "image": release.container.image,
         "weights": release.weights,
         "weights_digest": new.weights_digests.get(release.node, ""),
@@ -188,11 +190,6 @@ def engine_in(head: Mapping[str, Any]) -> EngineChoice:
     return EngineChoice.model_validate(
         head.get("engine") or {"name": "mindie", "version": head.get("mindie")}
     )
-
-
-def _named(engine: EngineChoice) -> dict[str, str]:
-    """Name and version, which stand in a record even where they are hosts.yaml's defaults."""
-    return {"name": engine.name, "version": engine_chosen(engine).about.version}
 
 
 def _file_json(file: WriteFile) -> dict[str, object]:
