@@ -121,8 +121,8 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
 
     def look(connection: Connection) -> NodeState:
         own = wanted[connection.node]
-        paths = [file.path for file in (*own.files, *own.overlay)]
-        return node_state(connection, then, paths=[*paths, _config_path(own)])
+        paths = (file.path for file in (*own.files, *own.overlay))
+        return node_state(connection, then.with_files(*paths, _config_path(own)))
 
     states = group.all(look)
     steps: list[Step] = []
