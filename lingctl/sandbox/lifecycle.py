@@ -49,7 +49,6 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
         raise SandboxError(
             "the sandbox runs on Linux alone: its nodes are namespaces of the kernel",
             evidence=f"this is {sys.platform}",
-            remedy="run it on a Linux machine, or in a privileged Linux container",
             code="sandbox-linux-only",
         )
     check(request)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.node.fetch import worker
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.worker import download
 from lingctl.node.trouble import Trouble
@@ -15,6 +16,11 @@ from tests.hub_server import Fault, Hub
 from .conftest import LARGE, REPOSITORY, SMALL, Lingctl, contents
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_FRUITLESS_TRIES", 1)
 
 
 def _right(folder: Path) -> bool:
@@ -54,7 +60,7 @@ def test_a_lasting_fault_ends_with_a_named_error(
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     hub.faults = [Fault(**vars(fault))]
     with pytest.raises(Trouble) as caught:
-        download(_request(hub), str(tmp_path / "t"), lambda _: None, tries=1, pause=0)
+        download(_request(hub), str(tmp_path / "t"), lambda _: None)
     assert caught.value.code == code, caught.value.evidence
     assert not (tmp_path / "t" / fault.path).exists()
     assert (tmp_path / "t" / LARGE).read_bytes() == contents()[LARGE]
@@ -66,6 +72,6 @@ def test_says_what_to_install_where_the_client_is_missing(hub: Hub, tmp_path: Pa
     bare.write_text(f'#!/bin/sh\nexec {sys.base_prefix}/bin/python3 -S "$@"\n')
     bare.chmod(0o755)
     with pytest.raises(Trouble) as caught:
-        download(_request(hub)._replace(python=str(bare)), str(tmp_path / "t"), lambda _: None, tries=1)
+        download(_request(hub)._replace(python=str(bare)), str(tmp_path / "t"), lambda _: None)
     assert caught.value.code == "client-missing"
     assert "pip install huggingface_hub" in caught.value.remedy

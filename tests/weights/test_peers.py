@@ -34,6 +34,11 @@ from lingctl.node.trouble import Trouble
 FILES = {"a.safetensors": 5_000_000, "b.safetensors": 1_300_000, "config.json": 40, "empty": 0}
 
 
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_PAUSE", 0.05)
+
+
 @pytest.fixture
 def authority() -> Authority:
     return Authority()
@@ -82,11 +87,11 @@ def _giving(folder: Path, authority: Authority, name: str) -> Iterator[Upstream]
             thread.join(0.1)
 
 
-def _take(folder: Path, authority: Authority, *upstreams: Upstream, tries: int = 3) -> Fetched:
+def _take(folder: Path, authority: Authority, *upstreams: Upstream) -> Fetched:
     folder.mkdir(parents=True, exist_ok=True)
     _keys(folder, authority, "fetch", "taker")
     request = Request(source="peer", repository="", files=_listing(), upstreams=upstreams)
-    return worker.download(request, str(folder), lambda _: None, tries=tries, pause=0.05)
+    return worker.download(request, str(folder), lambda _: None)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -126,17 +131,15 @@ def test_goes_on_from_what_is_there(tmp_path: Path, authority: Authority) -> Non
     staged.mkdir(parents=True)
     (staged / "a.safetensors.part").write_bytes(_contents()["a.safetensors"][:4_000_000])
     sent = 0
-    give = serve.Giver.give
+    send = Channel.send_frame
 
-    def counting(self: serve.Giver, channel: Channel, given: object = None) -> None:
-        def count(size: int) -> None:
-            nonlocal sent
-            sent += size
-
-        give(self, channel, count)
+    def counting(self: Channel, buffer: bytearray, count: int) -> None:
+        nonlocal sent
+        sent += count
+        send(self, buffer, count)
 
     with pytest.MonkeyPatch.context() as patch, _giving(tmp_path / "first", authority, "node-0") as first:
-        patch.setattr(serve.Giver, "give", counting)
+        patch.setattr(Channel, "send_frame", counting)
         _take(tmp_path / "taker", authority, first)
     assert _is_whole(tmp_path / "taker")
     assert sent == sum(FILES.values()) - 4_000_000
@@ -201,11 +204,14 @@ def test_a_damaged_beginning_is_noticed_and_fetched_again(tmp_path: Path, author
     assert _is_whole(tmp_path / "taker")
 
 
-def test_a_machine_with_other_bytes_never_gets_them_in(tmp_path: Path, authority: Authority) -> None:
+def test_a_machine_with_other_bytes_never_gets_them_in(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_FRUITLESS_TRIES", 1)
     _fill(tmp_path / "first")
     (tmp_path / "first" / "b.safetensors").write_bytes(b"\1" * FILES["b.safetensors"])
     with _giving(tmp_path / "first", authority, "node-0") as first, pytest.raises(Trouble) as caught:
-        _take(tmp_path / "taker", authority, first, tries=1)
+        _take(tmp_path / "taker", authority, first)
     assert caught.value.code == "wrong-bytes"
     assert not (tmp_path / "taker" / "b.safetensors").exists()
 
@@ -229,7 +235,8 @@ def _asked(tls: ssl.SSLContext, raw: socket.socket) -> bytes:
         return b""
 
 
-def test_strangers_get_nothing(tmp_path: Path, authority: Authority) -> None:
+def test_strangers_get_nothing(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_FRUITLESS_TRIES", 1)
     _fill(tmp_path / "first")
     with _giving(tmp_path / "first", authority, "node-0") as first:
         with socket.create_connection((first.host, first.port), timeout=5) as plain:
@@ -240,7 +247,7 @@ def test_strangers_get_nothing(tmp_path: Path, authority: Authority) -> None:
         with socket.create_connection((first.host, first.port), timeout=5) as raw:
             assert not _asked(nameless, raw).count(_contents()["config.json"])
         with pytest.raises(Trouble) as caught:
-            _take(tmp_path / "taker", Authority(), first, tries=1)
+            _take(tmp_path / "taker", Authority(), first)
     assert caught.value.code == "spread-unreachable"
 
 
@@ -285,10 +292,13 @@ def test_who_reads_long_what_it_has_is_waited_for(monkeypatch: pytest.MonkeyPatc
             Channel(ours).receive_line()
 
 
-def test_a_machine_cannot_pretend_to_be_another(tmp_path: Path, authority: Authority) -> None:
+def test_a_machine_cannot_pretend_to_be_another(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_FRUITLESS_TRIES", 1)
     _fill(tmp_path / "first")
     with _giving(tmp_path / "first", authority, "node-0") as first, pytest.raises(Trouble) as caught:
-        _take(tmp_path / "taker", authority, first._replace(name="node-5"), tries=1)
+        _take(tmp_path / "taker", authority, first._replace(name="node-5"))
     assert caught.value.code == "spread-unreachable"
 
 

@@ -45,23 +45,25 @@ def convert(
 
     An interrupted run goes on where it stopped; a finished one is noticed.
     """
-    from lingctl.flows.weights.convert import ConvertOptions, convert_weights, fold_weights
+    from lingctl.flows.weights.convert import convert_weights, fold_weights
     from lingctl.output.documents import print_json
     from lingctl.output.progress import progress
     from lingctl.output.screen.terminal import answer_sentence, say
 
     _say_if_unneeded()
-    options = ConvertOptions(
-        max_shard_size=max_shard_size,
-        layers_per_shard=layers_per_shard,
-        verify=not no_verify,
-        force=force,
-    )
     with progress() as listener:
         if fold_norm_head:
             summary = fold_weights(source, target, force=force, listener=listener)
         else:
-            summary = convert_weights(source, target, options, listener)
+            summary = convert_weights(
+                source,
+                target,
+                listener,
+                max_shard_size=max_shard_size,
+                layers_per_shard=layers_per_shard,
+                verify=not no_verify,
+                force=force,
+            )
     if as_json:
         print_json("convert", summary)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,15 @@ from lingctl.node.fold.folder import default_folded, fold
 from lingctl.program.translate import telling, troubles_as_errors
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvertOptions:
-    """What the user may choose."""
-
-    max_shard_size: str = "5GB"  # most bytes of a file of the output, as typed (``5GB``)
-    layers_per_shard: int | None = None  # cut by layers instead of by size
-    verify: bool = True  # read the output back and compare it with the source
-    force: bool = False  # overwrite another output
-
-
 def convert_weights(
-    source: Path, target: Path | None, options: ConvertOptions, listener: Listener
+    source: Path,
+    target: Path | None,
+    listener: Listener,
+    *,
+    max_shard_size: str = "5GB",
+    layers_per_shard: int | None = None,
+    verify: bool = True,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Convert ``source`` and give the summary: ``state`` (converted, unchanged, not-needed), ``folder``,
     ``shards``, ``tensors``, ``bytes``, ``seconds``, ``notes`` and more.
@@ -32,7 +28,10 @@ def convert_weights(
     Args:
         source: folder of the checkpoint, or its file.
         target: folder of the output; the source's name with ``_safetensor`` if not given.
-        options: what the user chose.
+        max_shard_size: most bytes of a file of the output, as typed.
+        layers_per_shard: cut by layers instead of by size.
+        verify: read the output back and compare it with the source.
+        force: overwrite another output.
 
     Raises:
         UsageError: there is nothing to convert, or the options make no sense.
@@ -40,11 +39,9 @@ def convert_weights(
         WeightsError: the source is damaged, the disk full, or another output in the way.
     """
     with troubles_as_errors():
-        chosen = make_options(
-            options.max_shard_size, options.layers_per_shard, verify=options.verify, force=options.force
-        )
+        options = make_options(max_shard_size, layers_per_shard, verify=verify, force=force)
         folder = str(target) if target else default_target(str(source))
-        return convert(str(source), folder, chosen, telling(listener))
+        return convert(str(source), folder, options, telling(listener))
 
 
 def fold_weights(source: Path, target: Path | None, *, force: bool, listener: Listener) -> dict[str, Any]:

@@ -54,12 +54,12 @@ class Place:
         """A file of our own in the hidden folder."""
         return os.path.join(self.hidden, name)
 
-    def log_tail(self, lines: int = 6) -> str:
+    def log_tail(self) -> str:
         """The end of what the background program and the hub's client said; empty where that is nothing."""
         try:
             with open(self.inside("log"), "rb") as log:
                 log.seek(max(0, os.path.getsize(log.name) - 8192))
-                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
+                return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-6:])
         except FileNotFoundError:
             return ""
 

@@ -12,7 +12,7 @@ from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
-_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "name", "host", "ca")
+_TEXTS = ("revision", "endpoint", "proxy", "token", "python", "library", "host", "ca")
 
 
 class Upstream(NamedTuple):
@@ -37,7 +37,6 @@ class Request(NamedTuple):
     files: Optional[Tuple[ListedFile, ...]] = None  # the listing, where it is known already
     recheck: bool = False  # read again what was verified before
     upstreams: Tuple[Upstream, ...] = ()  # where to get the files from, best first (``peer``)
-    name: str = ""  # this machine's, in its certificate
     host: str = ""  # address to give the files on to others; empty for not
     port: int = 0  # TCP, for the same; 0 for any
     ca: str = ""  # authorities that are believed beside the usual ones, PEM; empty for none

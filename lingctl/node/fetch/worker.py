@@ -22,7 +22,8 @@ from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.weights.modes import set_modes
 
-# Tries without a single new byte until a download is given up, and seconds before the second try.
+# Tries without a new byte until a download is given up, and seconds before the second try; each time twice as
+# many, at most a minute.
 _FRUITLESS_TRIES = 3
 _PAUSE = 2.0
 # Bytes that make a try fruitful though no file was finished: who drips is given up as who is silent.
@@ -58,9 +59,7 @@ def look(folder: str, files: Tuple[ListedFile, ...]) -> Ready:
     return Ready(place.folder, total_size(todo), need, free, enough=need == 0 or free >= need + _RESERVE)
 
 
-def download(
-    request: Request, folder: str, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
-) -> Fetched:
+def download(request: Request, folder: str, report: Report) -> Fetched:
     """Fill ``folder`` with what the request names, and prove it.
 
     No file stands under its final name before its bytes are those that the source lists.
@@ -69,22 +68,18 @@ def download(
         request: what is wanted, from where.
         folder: to be filled; made if missing.
         report: gets progress events.
-        tries: rounds without a new byte until it is given up.
-        pause: seconds before the second round; doubled each time, at most a minute.
 
     Raises:
         Trouble: something did not come, or not as listed. What is complete is kept.
     """
     place = Place(folder)
     with place.locked():
-        return fill(request, place, report, tries=tries, pause=pause)
+        return fill(request, place, report)
 
 
-def fill(
-    request: Request, place: Place, report: Report, *, tries: int = _FRUITLESS_TRIES, pause: float = _PAUSE
-) -> Fetched:
+def fill(request: Request, place: Place, report: Report) -> Fetched:
     """``download`` for whoever holds the lock already."""
-    return _Download(request, place, report).run(tries, pause)
+    return _Download(request, place, report).run()
 
 
 class _Download:
@@ -95,14 +90,14 @@ class _Download:
         self._source: Source = source_of(request, place)
         self._fetched: List[ListedFile] = []
 
-    def run(self, tries: int, pause: float) -> Fetched:
+    def run(self) -> Fetched:
         began = time.monotonic()
         files = self._request.files or self._source.listing()
         found = self._place.compare(files, recheck=self._request.recheck)
         self._need_space(found)
         for file in found.wrong:
             self._place.set_aside(file)
-        self._fetch_all(found, total_size(files), tries, pause)
+        self._fetch_all(found, total_size(files))
         self._place.clean()
         manifest = self._place.write_manifest(self._report)
         set_modes(self._place.folder)
@@ -130,7 +125,7 @@ class _Download:
                 code="disk-space",
             )
 
-    def _fetch_all(self, found: Comparison, total: int, tries: int, pause: float) -> None:
+    def _fetch_all(self, found: Comparison, total: int) -> None:
         missing = found.missing + found.wrong
         if not missing:
             return
@@ -146,10 +141,10 @@ class _Download:
             final = [failure for failure in failures if not failure.again or failure.after > _LONGEST_WAIT]
             fruitful = len(missing) < len(begun) or meter.most >= before + _FRUIT
             fruitless = 0 if fruitful else fruitless + 1
-            if final or fruitless >= tries:
+            if final or fruitless >= _FRUITLESS_TRIES:
                 raise _summary(final or failures, missing, self._place)
             self._report({"event": "note", "text": f"trying again: {failures[0].trouble.what}"})
-            time.sleep(max(wait, min(60.0, pause * 2**fruitless)))
+            time.sleep(max(wait, min(60.0, _PAUSE * 2**fruitless)))
 
     def _fetch_round(self, missing: Tuple[ListedFile, ...], meter: _Arriving) -> List[NotFetched]:
         for file in missing:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import Callable, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.peers.wire import BEAT_SECONDS, FAILED, HEAD, WAIT, Channel, frame_buffer
@@ -87,16 +87,8 @@ class Giver:
         self._place = place
         self._files: Dict[str, ListedFile] = {file.path: file for file in files}
 
-    def give(self, channel: Channel, given: Optional[Callable[[int], None]] = None) -> None:
-        """Serve one connection to its end.
-
-        Args:
-            channel: the connection.
-            given: gets the number of bytes of each block sent.
-
-        Raises:
-            OSError: the connection broke.
-        """
+    def give(self, channel: Channel) -> None:
+        """Serve one connection to its end. Raises OSError: it broke."""
         while True:
             asked = channel.receive_line()
             if asked is None:
@@ -106,17 +98,15 @@ class Giver:
             if file is None or not isinstance(offset, int) or not 0 <= offset < file.size:
                 channel.send_word(FAILED)
                 continue
-            self._send(channel, file, offset, given)
+            self._send(channel, file, offset)
 
-    def _send(
-        self, channel: Channel, file: ListedFile, offset: int, given: Optional[Callable[[int], None]]
-    ) -> None:
+    def _send(self, channel: Channel, file: ListedFile, offset: int) -> None:
         descriptor = self._open(channel, file)
         if descriptor is None:
             channel.send_word(FAILED)
             return
         try:
-            self._copy(channel, descriptor, file.size, offset, given)
+            self._copy(channel, descriptor, file.size, offset)
         finally:
             os.close(descriptor)
 
@@ -135,14 +125,7 @@ class Giver:
             if not patience.wait():
                 return None
 
-    def _copy(
-        self,
-        channel: Channel,
-        descriptor: int,
-        size: int,
-        offset: int,
-        given: Optional[Callable[[int], None]],
-    ) -> None:
+    def _copy(self, channel: Channel, descriptor: int, size: int, offset: int) -> None:
         buffer = frame_buffer()
         room = memoryview(buffer)[HEAD:]
         patience = _Patience(self._place, channel)
@@ -152,8 +135,6 @@ class Giver:
                 channel.send_frame(buffer, count)
                 offset += count
                 patience.renew()
-                if given:
-                    given(count)
             elif not patience.wait():
                 channel.send_word(FAILED)
                 return
