@@ -90,12 +90,7 @@ class MindIE:
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:
-        raise ConfigurationError(
-            "MindIE answers only as a service",
-            where="--offline",
-            remedy="leave --offline out: lingctl deploy, then lingctl batch",
-            code="offline-engine",
-        )
+        raise ConfigurationError("MindIE answers only as a service", where="--offline", code="offline-engine")
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """See ``Engine``; one node needs no rank table."""
