@@ -12,22 +12,9 @@ from lingctl.findings import Finding
 from lingctl.inventory.certificates import Certificates
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import OddFileError, read_bounded
+from lingctl.remote.upload import WriteFile
 
 _MAX_BYTES = 10 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class WantedFile:
-    """A file of a release."""
-
-    path: str  # on the node
-    content: bytes  # bytes
-    mode: int = 0o640  # permission bits; MindIE refuses a config.json or rank table above 0640
-
-    @property
-    def name(self) -> str:
-        """Its own name."""
-        return self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,7 @@ NO_OVERLAY = Overlay({}, "")
 class Joint:
     """What joins several nodes: the same files for each, made from the cards' live addresses."""
 
-    files: tuple[WantedFile, ...] = ()  # none where an engine finds its nodes by itself
+    files: tuple[WriteFile, ...] = ()  # none where an engine finds its nodes by itself
     findings: tuple[Finding, ...] = ()  # whether they are what the cluster's cards call for
 
 

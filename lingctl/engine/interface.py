@@ -14,11 +14,12 @@ from typing import Any, Literal, Protocol
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import Encryption, Joint, Overlay, Shown
 from lingctl.engine.logs import LogReader
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node, Serving
+from lingctl.remote.upload import WriteFile
 
 WeightsForm = Literal["safetensors", "bin"]
 
@@ -118,7 +119,7 @@ class Engine(Protocol):
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         """The container of a node. Raises ConfigurationError: hosts.yaml asks for what it cannot run with."""
 
-    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WriteFile, ...]:
         """A node's own files, besides the two scripts.
 
         Raises:

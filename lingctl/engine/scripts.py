@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lingctl.assets import render
-from lingctl.engine.files import WantedFile
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
+from lingctl.remote.upload import WriteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Start:
     ports: tuple[int, ...] = ()
 
 
-def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WantedFile:
+def environment_file(cluster: Cluster, node: Node, title: str, environment: Environment) -> WriteFile:
     """``environment.sh``: sources the vendor's scripts, then sets ours."""
     text = render("environment.sh.j2", node=node.name, title=title, environment=environment)
-    return WantedFile(cluster.layout.environment, text.encode())
+    return WriteFile(cluster.layout.environment, text.encode())
 
 
-def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> WantedFile:
+def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> WriteFile:
     """``start.sh``: runs the daemon and records its process id and how it ended; see ``environment_file``."""
     text = render(
         "start.sh.j2",
@@ -64,4 +64,4 @@ def start_file(cluster: Cluster, node: Node, title: str, start: Start) -> Wanted
         start=start,
         hexadecimal_ports=[f"{port:04X}" for port in start.ports],
     )
-    return WantedFile(cluster.layout.start, text.encode(), 0o750)
+    return WriteFile(cluster.layout.start, text.encode(), 0o750)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import Encryption, Joint, Overlay, Shown
 from lingctl.engine.interface import About
 from lingctl.engine.scripts import Environment, Start
 from lingctl.errors import ConfigurationError
@@ -28,6 +28,7 @@ from lingctl.mindie.profile import Profile, profile_for
 from lingctl.mindie.remarks import version_remarks
 from lingctl.mindie.shown import shown_values
 from lingctl.mindie.tls import encryption
+from lingctl.remote.upload import WriteFile
 
 _CONFIG, _RANK_TABLE = "config.json", "rank_table.json"
 _USUAL = str(Cluster.model_fields["mindie"].default)
@@ -85,9 +86,9 @@ class MindIE:
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_spec(cluster, node, self.profile)
 
-    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WriteFile, ...]:
         text = render_config(cluster, node, self.profile, weights)
-        return (WantedFile(f"{cluster.layout.release}/{_CONFIG}", text.encode()),)
+        return (WriteFile(f"{cluster.layout.release}/{_CONFIG}", text.encode()),)
 
     def environment(self, cluster: Cluster, node: Node) -> Environment:
         return daemon_environment(cluster, node, self.profile)
@@ -105,12 +106,7 @@ class MindIE:
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:
-        raise ConfigurationError(
-            "MindIE answers only as a service",
-            where="--offline",
-            remedy="leave --offline out: lingctl deploy, then lingctl batch",
-            code="offline-engine",
-        )
+        raise ConfigurationError("MindIE answers only as a service", where="--offline", code="offline-engine")
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """See ``Engine``; one node needs no rank table."""
@@ -122,7 +118,7 @@ class MindIE:
         if not cluster.multi_node:
             return Joint()
         table = rank_table(cluster, addresses)
-        file = WantedFile(f"{cluster.layout.release}/{_RANK_TABLE}", table.encode())
+        file = WriteFile(f"{cluster.layout.release}/{_RANK_TABLE}", table.encode())
         return Joint((file,), tuple(prove(table, cluster, addresses)))
 
     def encryption(self, cluster: Cluster) -> Encryption:

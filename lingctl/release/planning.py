@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from lingctl.engine.container import folder_command, run_command
-from lingctl.engine.files import WantedFile
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
 from lingctl.release.daemon import START_SECONDS, start_command, stop_command, stop_seconds
 from lingctl.release.evidence.redaction import redacted
@@ -100,7 +99,7 @@ def _leftovers(site: Site, state: NodeState, release: Release) -> Iterator[Step]
             yield Step(Stage.FILES, state.node, f"remove {name}", "change", reason, (remove,))
 
 
-def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
+def file_step(stage: Stage, state: NodeState, file: WriteFile) -> Step:
     """The step that makes a file on a node what it should be."""
     existing, step = state.files.get(file.path), partial(Step, stage, state.node, f"write {file.name}")
     if existing is None:
@@ -111,11 +110,10 @@ def file_step(stage: Stage, state: NodeState, file: WantedFile) -> Step:
         reason = f"mode is {existing.mode:04o}, wanted {file.mode:04o}"
     else:
         return step("in place", "as wanted")
-    action = WriteFile(file.path, file.content, file.mode)
-    return step("change", reason, (action,), difference(file, existing.content if existing else None))
+    return step("change", reason, (file,), difference(file, existing.content if existing else None))
 
 
-def difference(file: WantedFile, existing: bytes | None) -> str:
+def difference(file: WriteFile, existing: bytes | None) -> str:
     """Unified diff from what is there to what is wanted, without the values of secrets: it is shown."""
     before = (existing or b"").decode("utf-8", "replace").splitlines()
     after = file.content.decode("utf-8", "replace").splitlines()

@@ -15,7 +15,6 @@ from typing import Any
 
 from lingctl.assets import shell
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_chosen
 from lingctl.errors import NodeError
 from lingctl.inventory.cluster import Cluster
@@ -117,12 +116,14 @@ def proved_command(layout: Layout, id_: str) -> Command:
 
 def record_text(cluster: Cluster, release: Release, new: Recording) -> str:
     """The file of a release."""
+    # They stand in a record even where they are hosts.yaml's defaults.
+    named = {"name": release.engine.name, "version": engine_chosen(release.engine).about.version}
     head = {
         "id": new.id,
         "time": new.time,
         "who": new.who,
         "model": cluster.model,
-        "engine": release.engine.model_dump(exclude_defaults=True) | _named(release.engine),
+        "engine": release.engine.model_dump(exclude_defaults=True) | named,
         "image": release.container.image,
         "weights": release.weights,
         "weights_digest": new.weights_digests.get(release.node, ""),
@@ -175,7 +176,6 @@ def read_record(node: str, text: str) -> Release:
             f"the recorded release {head['id']} cannot be read",
             where=node,
             evidence=f"{type(error).__name__}: {error}",
-            remedy="choose another: lingctl releases",
             code="release-unreadable",
         ) from error
 
@@ -191,14 +191,9 @@ def engine_in(head: Mapping[str, Any]) -> EngineChoice:
     )
 
 
-def _named(engine: EngineChoice) -> dict[str, str]:
-    """Name and version, which stand in a record even where they are hosts.yaml's defaults."""
-    return {"name": engine.name, "version": engine_chosen(engine).about.version}
-
-
-def _file_json(file: WantedFile) -> dict[str, object]:
+def _file_json(file: WriteFile) -> dict[str, object]:
     return {"path": file.path, "mode": file.mode, "text": file.content.decode()}
 
 
-def _file(entry: Mapping[str, Any]) -> WantedFile:
-    return WantedFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))
+def _file(entry: Mapping[str, Any]) -> WriteFile:
+    return WriteFile(str(entry["path"]), str(entry["text"]).encode(), int(entry["mode"]))

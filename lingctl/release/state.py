@@ -144,17 +144,16 @@ def read_state(
             "mktemp, timeout and base64",
             code="probe-incomplete",
         )
-    runtime = answers["runtime"]
-    if runtime.exit_status == 0:
+    runtime, daemon = answers["runtime"], read_look(answers["daemon"].stdout)
+    up = runtime.exit_status == 0
+    if up:
         _need_answers(node, answers)
-    daemon = read_look(answers["daemon"].stdout)
-    if runtime.exit_status == 0:
         need_known(daemon, node)
     return NodeState(
         node=node,
         files={path: state for path in paths if (state := _file(node, path, answers[f"file:{path}"]))},
-        image_present=runtime.exit_status == 0 and _image_present(node, answers["image"]),
-        runtime_problem="" if runtime.exit_status == 0 else first_line(runtime),
+        image_present=up and _image_present(node, answers["image"]),
+        runtime_problem="" if up else first_line(runtime),
         container=_container(node, answers["container"]),
         daemon_pid=daemon.pid,
         started=daemon.started,

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import WantedFile
 from lingctl.engine.scripts import environment_file, start_file
 from lingctl.engines import engine_of
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.sections import Node
 from lingctl.node.overlay.package import folder_digest
+from lingctl.remote.upload import WriteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Release:
     """What one node should look like."""
 
     node: str
-    files: tuple[WantedFile, ...]  # rendered files in ``release/``
-    overlay: tuple[WantedFile, ...]  # files that are added to the engine's own code
+    files: tuple[WriteFile, ...]  # rendered files in ``release/``
+    overlay: tuple[WriteFile, ...]  # files that are added to the engine's own code
     container: ContainerSpec  # the container that the engine runs in
     digest: str  # changes whenever the daemon has to be started anew
     weights: str  # folder of the weights on the node
@@ -54,10 +54,10 @@ def wanted_release(
     return Release(node.name, files, overlay, container, digest, weights, model_config, cluster.chosen_engine)
 
 
-def overlay_files(cluster: Cluster) -> tuple[WantedFile, ...]:
+def overlay_files(cluster: Cluster) -> tuple[WriteFile, ...]:
     """What is added to the engine's own code, in order of names; the same on every node."""
     folder, files = cluster.layout.overlay, engine_of(cluster).overlay.files
-    return tuple(WantedFile(f"{folder}/{name}", content) for name, content in sorted(files.items()))
+    return tuple(WriteFile(f"{folder}/{name}", content) for name, content in sorted(files.items()))
 
 
 def release_files(
@@ -66,7 +66,7 @@ def release_files(
     addresses: Addresses,
     weights: str,
     model_config: Mapping[str, object] | None = None,
-) -> tuple[WantedFile, ...]:
+) -> tuple[WriteFile, ...]:
     """Every file in ``release/`` of one node; see ``wanted_release``. A config that is empty is not known."""
     engine = engine_of(cluster)
     own, scripts = engine.files(cluster, node, weights), script_files(cluster, node, weights, model_config)
@@ -75,7 +75,7 @@ def release_files(
 
 def script_files(
     cluster: Cluster, node: Node, weights: str, model_config: Mapping[str, object] | None = None
-) -> tuple[WantedFile, ...]:
+) -> tuple[WriteFile, ...]:
     """The daemon's variables, and the script that runs it."""
     engine = engine_of(cluster)
     title = engine.about.title
@@ -86,14 +86,14 @@ def script_files(
 
 
 def _digest(
-    files: tuple[WantedFile, ...],
-    overlay: tuple[WantedFile, ...],
+    files: tuple[WriteFile, ...],
+    overlay: tuple[WriteFile, ...],
     container: ContainerSpec,
     model_config: Mapping[str, object],
 ) -> str:
     parts = {
-        "files": {file.path: hashlib.sha256(file.content).hexdigest() for file in files},
-        "overlay": folder_digest({file.name: hashlib.sha256(file.content).hexdigest() for file in overlay}),
+        "files": {file.path: file.digest for file in files},
+        "overlay": folder_digest({file.name: file.digest for file in overlay}),
         "container": container.digest,
         "model": model_config,
     }

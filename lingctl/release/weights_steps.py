@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, WeightsError
 from lingctl.inventory.cluster import Cluster
@@ -129,11 +128,10 @@ def _config_step(
     step = partial(Step, Stage.MODEL_CONFIG, node, "make the model's config.json loadable")
     if not reasons:
         return wanted, step("in place", "loads as it is")
-    file = WantedFile(path, model_config_text(wanted).encode())
+    write = WriteFile(path, model_config_text(wanted).encode())
     keep = command("cp", "-p", path, f"{path}.bak", title="keep the original as config.json.bak")
-    write = WriteFile(path, file.content, file.mode)
     actions = (write,) if weights.has_backup else (Run(keep), write)
-    shown = difference(file, weights.config_text.encode())
+    shown = difference(write, weights.config_text.encode())
     return wanted, step("change", "; ".join(reasons), actions, shown)
 
 
@@ -164,7 +162,6 @@ def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: Weight
             f"{about.title} would end at files beside the weights: it opens every *.safetensors",
             where=f"{node}: {folder}",
             evidence="\n".join(weights.in_the_way),
-            remedy="move them to another folder",
             code="weights-in-the-way",
         )
 

@@ -90,7 +90,7 @@ class Connection(Protocol):
         """
 
     def get(self, path: str) -> bytes:
-        """Read a file of moderate size. Raises NodeError: it is not there or cannot be read."""
+        """Read a file of at most 64 MiB. Raises NodeError: it is longer, not there, or cannot be read."""
 
     def close(self) -> None:
         """Give the connection back. May be called twice."""

@@ -11,6 +11,9 @@ from lingctl.remote.connection import Completed, OutputListener, nobody
 from lingctl.remote.putting import check_put, put_command
 from lingctl.remote.upload import WriteFile
 
+# Of a file that is read: a record of a release, or a part of an answer, has a hundredth of it.
+_MOST_BYTES = 64 << 20
+
 
 class ShellConnection(ABC):
     """A ``Connection``, but for its end; how a command runs is its own."""
@@ -39,12 +42,15 @@ class ShellConnection(ABC):
     def get(self, path: str) -> bytes:
         """See ``Connection.get``."""
         content = bytearray()
-        done = self.run(command("cat", path, title=f"read {path}"), on_output=content.extend)
-        if not done.ok:
+        read = command("head", "-c", _MOST_BYTES + 1, path, title=f"read {path}")
+        done = self.run(read, on_output=content.extend)
+        if not done.ok or len(content) > _MOST_BYTES:
+            why = done.last_words(1).rpartition(": ")[2]
             raise NodeError(
-                f"cannot read {path}: {done.last_words(1).rpartition(': ')[2]}",
+                f"cannot read {path}: {why if not done.ok else f'it is longer than {_MOST_BYTES >> 20} MiB'}",
                 where=self._node,
-                evidence=done.last_words(),
+                evidence="" if done.ok else done.last_words(),
+                remedy=f"look on the node: {command('ls', '-l', path)}",
                 code="read-failed",
             )
         return bytes(content)

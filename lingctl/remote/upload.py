@@ -15,7 +15,12 @@ class WriteFile:
 
     path: str  # on the node
     content: bytes = field(repr=False)  # all of it
-    mode: int  # permission bits
+    mode: int = 0o640  # permission bits; MindIE refuses a config.json or rank table above 0640
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path.rsplit("/", 1)[-1]
 
     @property
     def digest(self) -> str:

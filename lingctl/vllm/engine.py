@@ -8,12 +8,13 @@ from typing import Any
 
 from lingctl.engine.capacity import Capacity
 from lingctl.engine.container import ContainerSpec
-from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Shown, WantedFile
+from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Shown
 from lingctl.engine.interface import About, Http
 from lingctl.engine.scripts import Environment, Start
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.inventory.sections import Node
+from lingctl.remote.upload import WriteFile
 from lingctl.vllm.capacity.verdict import VllmCapacity
 from lingctl.vllm.files.generation_config import need_sampling_numbers
 from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
@@ -85,7 +86,7 @@ class Vllm:
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return vllm_container(cluster, node, self.profile)
 
-    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WriteFile, ...]:
         """See ``Engine``; everything stands on the command line."""
         return ()
 

@@ -20,10 +20,6 @@ _LONGEST = 100
 _MOST_NAMED = 6
 
 
-def _no_opinion(place: NodeOrCard, value: Hashable) -> bool | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Same:
     """One thing that must be the same."""
@@ -34,7 +30,7 @@ class Same:
     differ: str  # what is said where nobody can be blamed; the values follow
     fix: Callable[[NodeOrCard, Hashable], str]  # what to type to give a place a value
     # whether a value is right by what is known from outside; None where that does not tell
-    fits: Callable[[NodeOrCard, Hashable], bool | None] = _no_opinion
+    fits: Callable[[NodeOrCard, Hashable], bool | None] = lambda place, value: None
     # the value that decides where none has a majority here; None if there is none
     otherwise: Hashable | None = None
 

@@ -110,7 +110,7 @@ def count_findings(facts: NodeFacts) -> Iterator[Finding]:
         if card not in facts.dev:
             yield Subject("card-count", node, card).failure(
                 f"/dev/davinci{card} is not there",
-                evidence=f"cards in /dev: {_ids(facts.dev)}",
+                evidence=f"cards in /dev: {', '.join(map(str, facts.dev))}",
                 remedy="name only cards that exist (devices: in hosts.yaml); or find out why this one has "
                 "dropped: dmesg | grep -i davinci",
             )
@@ -156,7 +156,3 @@ def _by_tool(facts: NodeFacts) -> tuple[int | None, str, str]:
         said = f"npu-smi info shows {len(table.chips)} chips, and npu-smi info -m lists {len(chips)}"
         return None, said, ""
     return len(chips), "", ""
-
-
-def _ids(cards: tuple[int, ...]) -> str:
-    return ", ".join(map(str, cards)) or "none"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import CardPlace, Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
-from lingctl.checks.scope import CardPlace, Scope
 from lingctl.findings import Finding, Subject, Verdict
 
 _MOST_NAMED = 6
@@ -57,12 +57,15 @@ def mesh_findings(
                     "ping", Verdict.NOTE, f"not tried: {_why_not(facts[node.name], card, left_out)}", *place
                 )
             elif place in dead:
-                yield _dead(place, failed[place], _dead_words(failed[place]))
+                text = "reaches no other card and none reaches it"
+                yield _dead(place, failed[place], _unanswered(failed[place], text, "from and to"))
             elif place in deaf:
                 inbound = [hit for hit in failed[place] if hit.shot.target == place]
-                yield _dead(place, inbound, f"{_deaf_words(inbound)}, though it reaches others")
+                text = _unanswered(inbound, "no other card reaches it", "to")
+                yield _dead(place, inbound, f"{text}, though it reaches others")
             else:
-                blamed = [hit for hit in failed[place] if _blames(hit, place, dead | deaf)]
+                sent = [hit for hit in failed[place] if hit.shot.source == place]
+                blamed = [hit for hit in sent if hit.shot.target not in dead | deaf]
                 yield _partly(place, tried[place], blamed)
     if left_out:
         yield Finding(
@@ -75,10 +78,6 @@ def mesh_findings(
 
 def _partners(hits: Sequence[Hit]) -> set[CardPlace]:
     return {place for hit in hits for place in (hit.shot.source, hit.shot.target)}
-
-
-def _blames(hit: Hit, place: CardPlace, dead: set[CardPlace]) -> bool:
-    return hit.shot.source == place and hit.shot.target not in dead
 
 
 def _deaf(hits: Sequence[Hit]) -> set[CardPlace]:
@@ -101,24 +100,12 @@ def _silent(bad: Sequence[Hit]) -> bool:
     return all(isinstance(hit.ping, Ping) and hit.ping.sent and not hit.ping.received for hit in bad)
 
 
-def _dead_words(bad: Sequence[Hit]) -> str:
+def _unanswered(bad: Sequence[Hit], silent: str, ways: str) -> str:
+    """What is said of a card whose pings all failed: ``silent`` where it is known that nothing came back."""
     if _silent(bad):
-        return f"reaches no other card and none reaches it ({len(bad)} pings)"
-    return f"none of the {len(bad)} pings from and to it is {_answered(bad)}"
-
-
-def _deaf_words(bad: Sequence[Hit]) -> str:
-    if _silent(bad):
-        return f"no other card reaches it ({len(bad)} pings)"
-    return f"none of the {len(bad)} pings to it is {_answered(bad)}"
-
-
-def _answered(bad: Sequence[Hit]) -> str:
-    return (
-        "answered in full"
-        if all(isinstance(hit.ping, Ping) for hit in bad)
-        else "known to be answered in full"
-    )
+        return f"{silent} ({len(bad)} pings)"
+    known = "" if all(isinstance(hit.ping, Ping) for hit in bad) else "known to be "
+    return f"none of the {len(bad)} pings {ways} it is {known}answered in full"
 
 
 def _partly(place: CardPlace, tried: int, bad: Sequence[Hit]) -> Finding:

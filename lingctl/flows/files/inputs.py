@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lingctl.ascend.facts import device_addresses
+from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import WeightsError
 from lingctl.events import Event, Listener
@@ -29,9 +30,15 @@ class Known:
     # live address of every card, by node name and physical id; none where nobody was asked
     addresses: Addresses = field(default_factory=dict)
     model_config: Mapping[str, Any] | None = None  # the downloaded config.json of the model, if known
-    qkv_rows: int | None = None  # rows of layer 0's query_key_value weight, if known
-    dense_columns: int | None = None  # columns of layer 0's dense weight, if known
+    found: WeightsState | None = None  # what the first node says of that folder, if it does
     notes: tuple[str, ...] = ()  # what had to be assumed
+
+    def loadable(self, engine: Engine) -> tuple[dict[str, Any], list[str]] | None:
+        """config.json as the engine can load it, and what was changed and why; None where it is not known."""
+        if self.model_config is None:
+            return None
+        rows, columns = (self.found.qkv_rows, self.found.dense_columns) if self.found else (None, None)
+        return engine.model_config(self.model_config, rows=rows, columns=columns)
 
 
 def known_offline(
@@ -96,8 +103,7 @@ def ask_nodes(
         weights=weights or folder,
         addresses=addresses,
         model_config=model_config or (found.config if found else None),
-        qkv_rows=found.qkv_rows if found else None,
-        dense_columns=found.dense_columns if found else None,
+        found=found,
         notes=(note,) if note else (),
     )
 

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from lingctl.engine.files import WantedFile
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.places import weights_mount
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import overlay_files, release_files
+from lingctl.remote.upload import WriteFile
 
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"
@@ -48,7 +48,6 @@ def manifests(
         raise ConfigurationError(
             "certificates are not exported: they would stand readable in the manifests",
             where="https, inter_node_tls",
-            remedy="export without them, and end TLS in front of the service (an Ingress)",
             code="export-certificates",
         )
     objects: list[dict[str, Any]] = []
@@ -58,7 +57,6 @@ def manifests(
         if node.devices != tuple(range(len(node.devices))):
             raise ConfigurationError(
                 f"{node.name} is to use cards {list(node.devices)}: a device plugin only counts cards",
-                remedy="use all cards of a node, from 0 on, or deploy without Kubernetes",
                 code="cards-not-countable",
             )
         files = release_files(cluster, node, addresses, weights, model_config)
@@ -99,7 +97,7 @@ def _service(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 def _stateful_set(
-    cluster: Cluster, node: Node, files: tuple[WantedFile, ...], namespace: str
+    cluster: Cluster, node: Node, files: tuple[WriteFile, ...], namespace: str
 ) -> dict[str, Any]:
     name = _name(cluster, node)
     labels = {f"{_LABEL}/instance": cluster.name, "lingctl/node": name}
@@ -146,7 +144,7 @@ def _container(cluster: Cluster, node: Node, mounts: list[dict[str, Any]]) -> di
 
 
 def _volumes(
-    cluster: Cluster, node: Node, name: str, files: tuple[WantedFile, ...]
+    cluster: Cluster, node: Node, name: str, files: tuple[WriteFile, ...]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What a pod is given, and where its container has it."""
     engine, volumes, mounts = engine_of(cluster), list[dict[str, Any]](), list[dict[str, Any]]()

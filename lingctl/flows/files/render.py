@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from lingctl.engine.container import folder_command, run_command
-from lingctl.engine.files import WantedFile
 from lingctl.engine.interface import Engine
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, UsageError
@@ -18,6 +17,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.config_json import model_config_text
 from lingctl.inventory.sections import Node
 from lingctl.release.wanted import script_files
+from lingctl.remote.upload import WriteFile
 
 # What can be rendered.
 RenderPart = Literal["config", "ranktable", "environment", "container", "model-config", "all"]
@@ -81,7 +81,6 @@ def _need_part(cluster: Cluster, part: RenderPart) -> None:
     if part == "config" and not about.file_names:
         raise UsageError(
             f"{about.title} reads no config.json of its own: it is told everything on its command line",
-            remedy="see it in start.sh: lingctl render environment",
             code="config-not-needed",
         )
 
@@ -92,7 +91,7 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
     if everything or part == "config":
         yield from (_file(node, file) for file in engine.files(cluster, node, known.weights))
     if everything or part == "environment":
-        config = _loadable(engine, known)
+        config, _ = known.loadable(engine) or (None, ())
         yield from (_file(node, file) for file in script_files(cluster, node, known.weights, config))
     if part == "ranktable" or (everything and cluster.multi_node):
         yield from (_file(node, file) for file in engine.joint(cluster, known.addresses).files)
@@ -106,27 +105,20 @@ def _of_node(cluster: Cluster, node: Node, part: RenderPart, known: Known) -> It
         yield _model_config(engine, node, known)
 
 
-def _file(node: Node, file: WantedFile) -> Rendered:
+def _file(node: Node, file: WriteFile) -> Rendered:
     return Rendered(node.name, file.name, file.path, file.content, file.mode)
 
 
-def _loadable(engine: Engine, known: Known) -> dict[str, Any] | None:
-    if known.model_config is None:
-        return None
-    return engine.model_config(known.model_config, rows=known.qkv_rows, columns=known.dense_columns)[0]
-
-
 def _model_config(engine: Engine, node: Node, known: Known) -> Rendered:
-    if known.model_config is None:
+    loadable = known.loadable(engine)
+    if known.model_config is None or loadable is None:
         raise ConfigurationError(
             "the model's config.json is not known",
             where=f"{known.weights}/config.json",
             remedy="name a copy with --model-config FILE, or let the nodes be asked with --live",
             code="model-config-unknown",
         )
-    wanted, reasons = engine.model_config(
-        known.model_config, rows=known.qkv_rows, columns=known.dense_columns
-    )
+    wanted, reasons = loadable
     text = model_config_text(wanted) if reasons else model_config_text(known.model_config)
     remarks = tuple(reasons) or ("loads as it is",)
     path = f"{known.weights}/config.json"

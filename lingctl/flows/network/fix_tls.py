@@ -16,7 +16,7 @@ from lingctl.flows.run.proposal import Outcome, Proposal
 from lingctl.flows.run.story import carry_out
 from lingctl.inventory.cluster import Cluster
 from lingctl.plan import Plan, Run, Stage, Step, plan_of
-from lingctl.remote.command import Command, script
+from lingctl.remote.command import script
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import probed
@@ -98,11 +98,8 @@ def _step(node: str, card: int, tls: Tls, value: int) -> Step:
     reason = "has no certificate, which works like 0" if tls.switch is None else f"is {tls.switch}"
     if tls.effective == value:
         return Step(Stage.NETWORK, node, title, "in place", reason)
-    return Step(Stage.NETWORK, node, title, "change", reason, (Run(_set(card, value), 150),))
-
-
-def _set(card: int, value: int) -> Command:
-    return script(_SET, TOOL, card, value, title=f"{TOOL} -i {card} -tls -s enable {value}")
+    change = script(_SET, TOOL, card, value, title=f"{TOOL} -i {card} -tls -s enable {value}")
+    return Step(Stage.NETWORK, node, title, "change", reason, (Run(change, 150),))
 
 
 def _judge(node: str, card: int, tls: Tls | Unread, value: int) -> Finding:

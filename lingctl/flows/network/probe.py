@@ -10,20 +10,19 @@ from dataclasses import dataclass, field, replace
 from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import (
-    NodeRequest,
     card_questions,
     pod_questions,
     questions,
     read_facts,
 )
 from lingctl.ascend.reach import reach_command
+from lingctl.ascend.scope import Scope
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode, Plane, Shot, plan_mesh
 from lingctl.checks.reach.reachability import targets_of
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.remote.command import Command, command
+from lingctl.remote.command import command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
@@ -50,25 +49,10 @@ class NodeAnswers:
     left_out: int = 0  # pings that the time limit, or the loss of the node, cut
 
 
-def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
-    """What to ask one node."""
-    return NodeRequest(
-        cards=node.cards,
-        disks=scope.disks,
-        paths=node.paths,
-        writes=scope.writes,
-        digests=tuple(scope.digests),
-        image=scope.image,
-        runtime=scope.runtime,
-        service=Command(scope.service) if scope.service else None,
-    )
-
-
 def facts_of(scope: Scope, name: str, record: NodeAnswers) -> NodeFacts:
     """The facts in a node's record."""
-    request = request_of(scope, scope.node(name))
     answers = Answers(record.answers, record.complete)
-    return read_facts(name, request, answers, record.asked_at, record.heard_at)
+    return read_facts(scope.node(name), answers, record.asked_at, record.heard_at)
 
 
 def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
@@ -175,19 +159,20 @@ def _mesh(
     listener: Listener,
 ) -> NodeAnswers:
     name, made = connection.node, 0
+    order = {node.name: index for index, node in enumerate(scope.nodes)}
     if shots:
         listener(Event("ping the other cards", "started", name))
     try:
         while made < len(shots) and time.monotonic() < deadline:
             part = shots[made : made + _PINGS_PER_ROUND]
-            record = _merged(record, ask(connection, [_ping_question(scope, shot) for shot in part]))
+            record = _merged(record, ask(connection, [_ping_question(order, shot) for shot in part]))
             made += len(part)
             text = f"{made} of {len(shots)} pings"
             listener(Event("ping the other cards", "progress", name, text, made, len(shots)))
         failed = [hit.shot for hit in hits_of(scope, name, record) if not hit.ok]
         bad = [shot for shot in failed if shot.plane == "roce"][:_MOST_SMALL]
         if bad:
-            small = [_ping_question(scope, shot, _SMALL_PACKET) for shot in bad]
+            small = [_ping_question(order, shot, _SMALL_PACKET) for shot in bad]
             record = _merged(record, ask(connection, small))
     except LingctlError as error:
         listener(Event("ping the other cards", "failed", name, error.what))
@@ -200,7 +185,7 @@ def _mesh(
 
 def first_questions(scope: Scope, name: str) -> list[Question]:
     """What a node is asked first."""
-    asked = questions(request_of(scope, scope.node(name)))
+    asked = questions(scope, scope.node(name))
     targets = targets_of(scope, name)
     if targets:
         asked.append(Question("reach", reach_command(list(targets)), 60, beside=True))
@@ -221,18 +206,15 @@ def _settling_questions(facts: NodeFacts) -> list[Question]:
     ]
 
 
-def _ping_question(scope: Scope, shot: Shot, size: int | None = None) -> Question:
-    index = next(i for i, node in enumerate(scope.nodes) if node.name == shot.target[0])
-    kind = "hccs" if shot.plane == "hccs" else "small" if size else "ping"
-    words = (kind, shot.source[1], index, shot.target[1], shot.address)
-    return Question(
-        "/".join(map(str, words)),
-        hccs_ping(shot.source[1], shot.address)
-        if shot.plane == "hccs"
-        else ping(shot.source[1], shot.address, size),
-        _PING_SECONDS,
-        f"card:{shot.source[1]}",
-    )
+def _ping_question(order: Mapping[str, int], shot: Shot, size: int | None = None) -> Question:
+    """A ping, with all that its answer has to be told from others by in its name; see ``_shot``."""
+    card, (node, other) = shot.source[1], shot.target
+    if shot.plane == "hccs":
+        kind, asked = "hccs", hccs_ping(card, shot.address)
+    else:
+        kind, asked = "small" if size else "ping", ping(card, shot.address, size)
+    name = f"{kind}/{card}/{order[node]}/{other}/{shot.address}"
+    return Question(name, asked, _PING_SECONDS, f"card:{card}")
 
 
 def _shot(scope: Scope, name: str, place: Sequence[str], plane: Plane = "roce") -> Shot:

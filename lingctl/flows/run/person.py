@@ -27,18 +27,13 @@ class Person(Protocol):
         """Whether it may be done. Raises LingctlError: nobody is there to ask."""
 
 
-def _always(proposal: Proposal[Any]) -> bool:
-    """Agree to whatever is planned."""
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Unattended:
     """Nobody is asked: the program that calls has decided."""
 
     listener: Listener = ignore  # hears what is done; called from many threads
     # whether a plan may be carried out; without it every one may
-    decide: Callable[[Proposal[Any]], bool] = _always
+    decide: Callable[[Proposal[Any]], bool] = lambda _: True
 
     def progress(self) -> AbstractContextManager[Listener]:
         """The same listener all the time."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from enum import Enum, auto
 
 from lingctl.serving.http.answers import Piece
 from lingctl.serving.http.api import Dialect
@@ -29,32 +28,30 @@ _TAGS = {
     "<|START_THINKING|>": "<|END_THINKING|>",
 }
 # Of the models whose templates open it.
-_CLOSING = "</think>"
-_CLOSED = re.compile(
-    rf"^[ \t]*{_CLOSING}[ \t]*\n|(?<=[^\s`'\"“‘(\[<>*]){_CLOSING}[ \t]*\n[ \t]*\n", re.MULTILINE
-)
+_OPENING, _CLOSING = "<think>", "</think>"
+_CLOSED_YET = rf"^[ \t]*{_CLOSING}[ \t]*\n|(?<=[^\s`'\"“‘(\[<>*]){_CLOSING}[ \t]*\n[ \t]*\n"
+_CLOSED = re.compile(_CLOSED_YET, re.MULTILINE)
+_CLOSED_AT_THE_END = re.compile(rf"{_CLOSED_YET}|^[ \t]*{_CLOSING}[ \t]*\Z", re.MULTILINE)
 # What may become that with the text that comes next.
 _BEGINS = re.compile(rf"(?:{_CLOSING}[ \t]*\n?[ \t]*|{'(?:'.join('</think')}{')?' * 6})\Z")
 _CODE = "```"
 _BY_ITSELF = ("stop", "eos_token", "stop_sequence")
 
 
-class _At(Enum):
-    START = auto()  # not known yet what the text begins with
-    THOUGHTS = auto()  # behind an opening tag
-    GAP = auto()  # behind a closing tag; blank lines are neither thought nor answer
-    ANSWER = auto()  # what may still turn out to have been thoughts
-    SETTLED = auto()  # what cannot
-
-
 class Thinking:
-    """Tells the thoughts of one answer apart, as its pieces come."""
+    """Tells the thoughts of one answer apart, as its pieces come.
 
-    def __init__(self, at: _At = _At.START) -> None:
-        self._at = at
-        self._open = ""  # the tag that began the thoughts
-        self._held = ""  # text of which it is not known yet what it is
-        self._told: list[str] = []  # the thoughts so far, or the answer while it may turn out to be thoughts
+    Args:
+        settled: whether nothing is told apart.
+    """
+
+    def __init__(self, *, settled: bool = False) -> None:
+        self.inline = False  # whether thoughts stand in the text
+        self._settled = settled  # whether what comes is the answer, whatever it holds
+        self._parts: list[str] = []  # the text so far
+        self._open = ""  # the tag that began thoughts which are not closed
+        self._held = True  # whether some text is not told yet, as it is not known what it is
+        self._told = (0, 0)  # characters of the thoughts and of the answer
         self._finish = ""
 
     def tell(self, piece: Piece) -> Piece:
@@ -62,112 +59,94 @@ class Thinking:
         self._finish = piece.finish_reason or self._finish
         if piece.whole is not None:
             piece = replace(piece, whole=apart(Piece(piece.whole, self._finish)).text)
-        if piece.reasoning and self._at in (_At.START, _At.ANSWER):
-            self._at = _At.SETTLED  # the service tells them by itself
-        if not self._held and (self._at is _At.SETTLED or not piece.text):
+        if piece.reasoning and not self.inline and not self._settled:
+            # The service tells them by itself.
+            held = "".join(self._parts)[self._told[1] :]
+            self._settled = True
+            return replace(piece, text=held + piece.text)
+        if self._settled or not piece.text:
             return piece
-        if not self._held and self._at is _At.ANSWER and "<" not in piece.text:
-            self._told.append(piece.text)
+        self._parts.append(piece.text)
+        thoughts, answer = self._told
+        # What nothing can change is not looked through again with each piece.
+        if not self._held and not self.inline and "<" not in piece.text:
+            self._told = thoughts, answer + len(piece.text)
             return piece
-        thought, answer, afresh = self._feed(piece.text)
+        if not self._held and self._open and _TAGS[self._open][0] not in piece.text:
+            self._told = thoughts + len(piece.text), answer
+            news = Piece(reasoning=piece.text, inline=True)
+        else:
+            news = self._news()
+        reasoning = piece.reasoning + news.reasoning
         return replace(
             piece,
-            text=answer,
-            reasoning=piece.reasoning + thought,
+            text=news.text,
+            reasoning=reasoning,
             brought=piece.has_tokens,
-            afresh=afresh,
-            inline=bool(self._open) or afresh,
+            afresh=news.afresh,
+            inline=news.inline,
         )
 
     def end(self) -> Piece:
         """What is left when the answer is over; it brings no token of its own."""
-        held, self._held = self._held, ""
-        match self._at:
-            case _At.THOUGHTS if self._finish in _BY_ITSELF:
-                return Piece(self._open + "".join(self._told) + held, afresh=True)
-            case _At.THOUGHTS:
-                return Piece(reasoning=held, inline=True)
-            case _At.ANSWER if held.strip() == _CLOSING and not self._line().strip():
-                return Piece(reasoning="".join(self._told), afresh=True, inline=True)
-            case _:
-                return Piece(held)
+        return Piece() if self._settled else self._news(over=True)
 
-    def _line(self) -> str:
-        """What was told of the line under way."""
-        return "".join(self._told).rpartition("\n")[2]
+    def _news(self, *, over: bool = False) -> Piece:
+        """What was not told yet; all of it afresh where what was told was taken for something else."""
+        before, (thoughts, answer) = self.inline, self._told
+        thought, text = self._split("".join(self._parts), over=over)
+        self._told = len(thought), len(text)
+        afresh = before != self.inline and bool(thoughts or answer)
+        if not afresh:
+            thought, text = thought[thoughts:], text[answer:]
+        return Piece(text, reasoning=thought, afresh=afresh, inline=self.inline)
 
-    def _feed(self, text: str) -> tuple[str, str, bool]:
-        """Thought and answer in what comes next, and whether all that was told before is told anew."""
-        text, self._held = self._held + text, ""
-        match self._at:
-            case _At.START:
-                return self._begin(text)
-            case _At.THOUGHTS:
-                return self._think(text)
-            case _At.GAP:
-                answer = text.lstrip()
-                self._at = _At.SETTLED if answer else _At.GAP
-                return "", answer, False
-            case _At.ANSWER:
-                return self._answer(text)
-            case _At.SETTLED:
-                return "", text, False
-
-    def _begin(self, text: str) -> tuple[str, str, bool]:
+    def _split(self, text: str, *, over: bool) -> tuple[str, str]:
+        """Thoughts and answer in a text; what may still become a tag is in neither."""
+        self._parts, self._held = [text], False
         begins = text.lstrip()
         self._open = next((tag for tag in _TAGS if begins.startswith(tag)), "")
-        if not self._open and any(tag.startswith(begins) for tag in _TAGS):
-            self._held = text
-            return "", "", False
-        self._at = _At.THOUGHTS if self._open else _At.ANSWER
-        return self._feed(begins.removeprefix(self._open) if self._open else text)
-
-    def _think(self, text: str) -> tuple[str, str, bool]:
-        close = _TAGS[self._open]
-        thought, closed, answer = text.partition(close)
-        if closed:
-            self._at = _At.GAP
-            _, answer, _ = self._feed(answer)
-            return thought, answer, False
-        cut = next((n for n in range(len(close) - 1, 0, -1) if text.endswith(close[:n])), 0)
-        thought, self._held = text[: len(text) - cut], text[len(text) - cut :]
-        self._told.append(thought)
-        return thought, "", False
-
-    def _answer(self, text: str) -> tuple[str, str, bool]:
-        if "<" not in text:
-            self._told.append(text)
-            return "", text, False
-        before = "".join(self._told)
-        # What stands before it on its line is not looked for again.
-        begun = before.rpartition("\n")[2]
-        found = _CLOSED.search(begun + text)
-        at = (found.start() if found else len(begun + text)) - len(begun)
-        if "<think>" in before + text[: max(at, 0)] or (found and (before + text[:at]).count(_CODE) % 2):
-            self._at, self._told = _At.SETTLED, []  # it speaks of the tags
-            return "", text, False
+        if self._open:
+            close = _TAGS[self._open]
+            thought, closed, answer = begins.removeprefix(self._open).partition(close)
+            if closed:
+                return self._closed(thought, answer)
+            self.inline = not (over and self._finish in _BY_ITSELF)
+            if over:
+                return (thought, "") if self.inline else ("", begins)
+            cut = next((n for n in range(len(close) - 1, 0, -1) if thought.endswith(close[:n])), 0)
+            self._held = cut > 0
+            return thought[: len(thought) - cut], ""
+        if not over and any(tag.startswith(begins) for tag in _TAGS):
+            self._held = True
+            return "", ""
+        found = (_CLOSED_AT_THE_END if over else _CLOSED).search(text)
+        before = text[: found.start()] if found else text
+        if _OPENING in before or (found and before.count(_CODE) % 2):
+            self._settled = True  # it speaks of the tags
+            return "", text
         if found:
-            self._at, self._told = _At.GAP, []
-            thought = (before + text)[: len(before) + at]
-            _, answer, _ = self._feed(text[found.end() - len(begun) :])
-            return thought, answer, True
-        begins = _BEGINS.search(text)
-        if begins:
-            text, self._held = text[: begins.start()], begins.group()
-        self._told = [before + text]
-        return "", text, False
+            return self._closed(before, text[found.end() :])
+        begun = None if over else _BEGINS.search(text)
+        self._held = begun is not None
+        return "", text[: begun.start()] if begun else text
+
+    def _closed(self, thought: str, answer: str) -> tuple[str, str]:
+        """Thoughts that are over. Blank lines behind them are neither thought nor answer."""
+        answer = answer.lstrip()
+        self.inline, self._open, self._settled = True, "", bool(answer)
+        return thought, answer
 
 
 def apart(piece: Piece) -> Piece:
     """The same for a whole answer."""
     thinking = Thinking()
     told, last = thinking.tell(piece), thinking.end()
-    if last.afresh:
-        return replace(told, text=last.text, reasoning=last.reasoning, afresh=False, inline=last.inline)
-    text, thoughts = told.text + last.text, told.reasoning + last.reasoning
-    return replace(told, text=text, reasoning=thoughts, afresh=False, inline=told.inline)
+    if not last.afresh:
+        last = Piece(told.text + last.text, reasoning=told.reasoning + last.reasoning)
+    return replace(told, text=last.text, reasoning=last.reasoning, afresh=False, inline=thinking.inline)
 
 
 def thinking_for(dialect: Dialect) -> Thinking:
     """For an answer to this way of asking; a base model does not think."""
-    return Thinking(_At.START if dialect.thinks else _At.SETTLED)
+    return Thinking(settled=not dialect.thinks)

@@ -64,3 +64,14 @@ def test_a_file_is_put_with_its_mode(tmp_path: Path):
     assert node.get(str(tmp_path / "new" / "file")) == b"text"
     assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == 0o640
     assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_a_file_is_not_read_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lingctl.remote.shell_connection._MOST_BYTES", 1 << 20)
+    file = tmp_path / "file"
+    file.write_bytes(bytes(1 << 20))
+    assert len(node.get(str(file))) == 1 << 20
+    file.write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(NodeError) as caught:
+        node.get(str(file))
+    assert caught.value.code == "read-failed" and "longer than 1 MiB" in caught.value.what

@@ -10,7 +10,7 @@ from typing import Any
 
 from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
 from lingctl.engine.container import ContainerSpec, container_of
-from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown, WantedFile
+from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown
 from lingctl.engine.interface import About, Http
 from lingctl.engine.logs import CodeMeaning, Console, Diagnosis, Explanation, LogReader
 from lingctl.engine.scripts import Environment, Start
@@ -20,6 +20,7 @@ from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.models.catalogue import Shape
 from lingctl.inventory.places import weights_in_container
 from lingctl.inventory.sections import Node
+from lingctl.remote.upload import WriteFile
 
 LOADED = "Application startup complete."
 FULL = "Free memory on device is less than desired"
@@ -157,7 +158,7 @@ class Toy:
     def container(self, cluster: Cluster, node: Node) -> ContainerSpec:
         return container_of(cluster, node, image=self.about.image, shm_size="1g")
 
-    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WantedFile, ...]:
+    def files(self, cluster: Cluster, node: Node, weights: str) -> tuple[WriteFile, ...]:
         return ()
 
     def environment(self, cluster: Cluster, node: Node) -> Environment:

@@ -45,6 +45,7 @@ TEXTS = {
     ),
     "closing tag in a sentence": ("The tag </think> ends it.", "stop", "", "The tag </think> ends it."),
     "closing tag in code": (FENCED, "stop", "", FENCED),
+    "closing tag in code, at the end": ("```\n</think>", "stop", "", "```\n</think>"),
     "both tags, not at the start": (QUOTED, "stop", "", QUOTED),
     "quoted": ("`<think>` opens.", "stop", "", "`<think>` opens."),
     "begins like a tag": ("<thin ice>", "stop", "", "<thin ice>"),
