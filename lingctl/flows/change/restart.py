@@ -56,12 +56,7 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
     digests = {name: state.started or _first_line(state.files.get(stopped)) for name, state in states.items()}
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:
-        raise UsageError(
-            "nothing was started here yet",
-            where=", ".join(without),
-            remedy="lingctl deploy",
-            code="not-deployed",
-        )
+        raise UsageError("nothing was started here yet", where=", ".join(without), code="not-deployed")
     steps = (step for name, state in states.items() for step in _steps(site, state, digests[name]))
     return plan_of(steps), cluster_that_runs(group, cluster)
 
