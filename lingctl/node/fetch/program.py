@@ -107,7 +107,7 @@ def _trouble_of(error: BaseException, place: Place) -> Trouble:
     if isinstance(error, OSError):
         return system_trouble(error, "" if error.filename else place.folder)
     what = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-    return Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
+    return Trouble(what, where=place.folder, code="stopped")
 
 
 def _serve(place: Place) -> None:
