@@ -45,23 +45,7 @@ class MindIE:
 
     @property
     def about(self) -> About:
-        profile = self.profile
-        return About(
-            name="mindie",
-            title="MindIE",
-            version=profile.version,
-            checked_against=profile.checked_against,
-            image=profile.image,
-            driver=profile.driver,
-            set_env=profile.set_env,
-            log_places=profile.log_places,
-            file_names=(_CONFIG, _RANK_TABLE),
-            reads=frozenset({"safetensors"}),
-            process_names=(),
-            opens_all=True,
-            strict_modes=True,
-            joins_by_addresses=True,
-        )
+        return self.profile
 
     @property
     def overlay(self) -> Overlay:

@@ -10,8 +10,10 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Set
 
+from lingctl.node.files import FILE_MODE
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
@@ -102,10 +104,16 @@ class AnswerFile:
 
     def _open(self) -> BinaryIO:
         try:
-            file = open(self._path, "a+b")  # noqa: SIM115  (it is closed with the program)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            # It is closed with the program.
+            file = os.fdopen(os.open(self._path, flags, FILE_MODE), "a+b")
         except OSError as error:
             raise Trouble(
-                "the answers cannot be written", where=self._path, evidence=str(error), code="write-failed"
+                "the answers cannot be written",
+                where=self._path,
+                evidence=str(error),
+                remedy=f"look at it on the node: ls -ld {shlex.quote(self._path)}",
+                code="write-failed",
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
