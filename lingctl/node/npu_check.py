@@ -134,7 +134,6 @@ def _count(arguments: argparse.Namespace) -> int:
     if not count:
         raise Trouble(
             "torch_npu sees no card",
-            remedy="npu-smi info; are the cards' devices given to the container, and the driver mounted?",
             code="no-npu",
         )
     return count

@@ -36,7 +36,6 @@ def read_asked(folder: str) -> Dict[str, Any]:
             "the requests of the batch are not there",
             where=path,
             evidence=str(error),
-            remedy="run lingctl batch --offline again: it sends them",
             code="offline-requests",
         ) from error
 
@@ -122,7 +121,6 @@ class AnswerFile:
             raise Trouble(
                 "this batch is being answered on the node already",
                 where=self._path,
-                remedy="wait for it; the same command then brings its answers",
                 code="offline-busy",
                 exit_status=5,
             ) from None
