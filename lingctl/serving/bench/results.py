@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,11 +55,16 @@ def check_results(path: Path) -> None:
 
 
 def keep_result(path: Path, result: BenchResult) -> None:
-    """Append a result, as one line."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(
-            json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **result}, default=str) + "\n"
-        )
+    """Append a result, as one line. Raises OSError: it cannot be written; the file is as it was."""
+    line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **result}, default=str)
+    length = path.stat().st_size if path.is_file() else 0
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError:
+        if path.is_file():
+            os.truncate(path, length)
+        raise
 
 
 def read_results(path: Path) -> list[BenchResult]:
