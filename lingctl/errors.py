@@ -18,7 +18,7 @@ class LingctlError(Exception):
         what: what went wrong, one sentence.
         where: node, card, file:line:col or field it happened at.
         evidence: the line or value that shows it.
-        remedy: what to type or change next.
+        remedy: what to type or change next; where it is not said, what the catalogue says of the code.
         code: stable name of this message, for searching the docs.
         also: others of the kind that were found with it, in the order in which a reader would mend them.
     """
@@ -40,17 +40,31 @@ class LingctlError(Exception):
         self.what = what
         self.where = where
         self.evidence = evidence
-        self.remedy = remedy
         self.code = code or self.default_code
+        self.remedy = remedy
         self.also = tuple(also)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
 
+    @property
+    def remedy(self) -> str:
+        """What to type or change next."""
+        if self._remedy or self.code == self.default_code:
+            return self._remedy
+        from lingctl.codes.catalogue import usual_remedy  # read when it is shown: it takes a moment
+
+        return usual_remedy(self.code)
+
+    @remedy.setter
+    def remedy(self, text: str) -> None:
+        self._remedy = text
+
     def but(self, **changed: object) -> Self:
         """The same error with other words: ``what``, ``where``, ``evidence``, ``remedy`` or ``also``."""
         other = copy(self)
-        other.__dict__.update(changed)
+        for name, value in changed.items():
+            setattr(other, name, value)
         return other
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from docs.written.tables import row, table
-from lingctl.codes.catalogue import PREFIXES, CodeEntry, code_entries
+from lingctl.codes.catalogue import CodeEntry
+from lingctl.flows.look.explain.own_codes import PREFIXES, code_entries
 
 _INTRODUCTION = """\
 # Errors and checks, by their code

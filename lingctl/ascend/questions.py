@@ -9,8 +9,8 @@ from typing import Any
 from lingctl.ascend import conf, devices, host, versions
 from lingctl.ascend.cards import hccn, npu_map, npu_smi, signal, vnic
 from lingctl.ascend.facts import CardFacts, NodeFacts, PodFacts
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import Unread
-from lingctl.inventory.runtime import DOCKER, Runtime
 from lingctl.remote.command import Command
 from lingctl.remote.probe import Answer, Answers, Question
 from lingctl.remote.runtime import image_command, version_command
@@ -19,20 +19,6 @@ from lingctl.remote.runtime import image_command, version_command
 _Reader = Callable[[Answer | None], Any]
 # An unhealthy card blocks any query for up to five minutes; ten seconds tell it from a busy one.
 _QUERY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRequest:
-    """What to ask one node."""
-
-    cards: tuple[int, ...]  # physical ids
-    disks: tuple[str, ...] = ()  # paths whose free space matters
-    paths: tuple[str, ...] = ()  # files and folders that the container needs from the host
-    writes: tuple[str, ...] = ()  # paths that deploy writes
-    digests: tuple[str, ...] = ()  # files and folders that must be the same on all nodes
-    image: str = ""  # the container image
-    runtime: Runtime = DOCKER  # what would run it
-    service: Command | None = None  # command that tells whether this cluster's daemon runs there
 
 
 # Of a card: what hccn_tool is asked, and what reads its answer, by the field of ``CardFacts``. In the order
@@ -58,13 +44,13 @@ class _Fact:
     """A fact of a node: what is asked for it, and what reads the answer."""
 
     read: _Reader
-    asked: Command | Callable[[NodeRequest], Command | None]  # None: nobody wants to know
+    asked: Command | Callable[[Scope, NodeScope], Command | None]  # None: nobody wants to know
     timeout: float = 10.0
     group: str = ""
     beside: bool = True  # whether it needs no tool of the cards, and is asked beside them
 
-    def question(self, name: str, request: NodeRequest) -> Question | None:
-        command = self.asked if isinstance(self.asked, Command) else self.asked(request)
+    def question(self, name: str, scope: Scope, node: NodeScope) -> Question | None:
+        command = self.asked if isinstance(self.asked, Command) else self.asked(scope, node)
         return Question(name, command, self.timeout, self.group, self.beside) if command else None
 
 
@@ -81,30 +67,32 @@ _NODE: Mapping[str, _Fact] = {
     "conf": _Fact(conf.read_conf, conf.CONF),
     "listeners": _Fact(host.read_listeners, host.LISTENERS),
     "memory": _Fact(host.read_memory, host.MEMORY),
-    "disks": _Fact(host.read_disks, lambda request: host.disks_command(request.disks), 20),
-    "paths": _Fact(host.read_paths, lambda request: host.paths_command(request.paths)),
-    "digests": _Fact(host.read_digests, lambda request: host.digests_command(request.digests), 60),
+    "disks": _Fact(host.read_disks, lambda scope, _: host.disks_command(scope.disks), 20),
+    "paths": _Fact(host.read_paths, lambda _, node: host.paths_command(node.paths)),
+    "digests": _Fact(host.read_digests, lambda scope, _: host.digests_command(tuple(scope.digests)), 60),
     "firewall": _Fact(host.read_firewall, host.FIREWALL),
-    "rights": _Fact(host.read_rights, lambda request: host.rights_command(request.writes)),
+    "rights": _Fact(host.read_rights, lambda scope, _: host.rights_command(scope.writes)),
     "hostname": _Fact(host.read_word, host.HOSTNAME),
-    "runtime": _Fact(host.read_runtime, lambda request: version_command(request.runtime), 20, "runtime"),
+    "runtime": _Fact(host.read_runtime, lambda scope, _: version_command(scope.runtime), 20, "runtime"),
     "image": _Fact(
         host.read_image,
-        lambda request: image_command(request.runtime, request.image) if request.image else None,
+        lambda scope, _: image_command(scope.runtime, scope.image) if scope.image else None,
         20,
         "runtime",
     ),
-    "service": _Fact(host.read_service, lambda request: request.service, 20, "runtime"),
+    "service": _Fact(
+        host.read_service, lambda scope, _: Command(scope.service) if scope.service else None, 20, "runtime"
+    ),
 }
 # Seconds for each question whose answer changes under a service that runs.
 _GLANCE = {"clock": 5.0, "dev": 5, "npus": 12, "chips": 8, "disks": 10}
 
 
-def questions(request: NodeRequest) -> list[Question]:
+def questions(scope: Scope, node: NodeScope) -> list[Question]:
     """Everything to ask a node, in one probe."""
-    asked = [question for name, fact in _NODE.items() if (question := fact.question(name, request))]
+    asked = [question for name, fact in _NODE.items() if (question := fact.question(name, scope, node))]
     first = [question for question in asked if not question.beside]
-    return [*first, *card_questions(request.cards), *asked[len(first) :]]
+    return [*first, *card_questions(node.cards), *asked[len(first) :]]
 
 
 def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) -> list[Question]:
@@ -116,11 +104,11 @@ def card_questions(cards: Sequence[int], names: Sequence[str] = tuple(_CARD)) ->
     ]
 
 
-def glance_questions(request: NodeRequest) -> list[Question]:
+def glance_questions(scope: Scope, node: NodeScope) -> list[Question]:
     """The few questions whose answers change under a service that runs: seconds on a healthy node, and a
     minute where every card hangs."""
-    asked = (_NODE[name].question(name, request) for name in _GLANCE)
-    links = (replace(question, timeout=5.0) for question in card_questions(request.cards, ("link",)))
+    asked = (_NODE[name].question(name, scope, node) for name in _GLANCE)
+    links = (replace(question, timeout=5.0) for question in card_questions(node.cards, ("link",)))
     few = (replace(one, timeout=_GLANCE[one.id], beside=False) for one in asked if one)
     return [*few, *links]
 
@@ -139,14 +127,14 @@ def pod_questions(facts: NodeFacts) -> list[Question]:
 
 
 def read_facts(
-    node: str, request: NodeRequest, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
+    node: NodeScope, answers: Answers, asked_at: float | None = None, heard_at: float = 0.0
 ) -> NodeFacts:
     """What the answers say; the clock was asked for and heard at these times of ours."""
     clock = _clock(answers.get("clock"), asked_at, heard_at)
     return NodeFacts(
-        node=node,
-        cards={card: _card(card, answers) for card in request.cards},
-        pod=_pod(request.cards, answers),
+        node=node.name,
+        cards={card: _card(card, answers) for card in node.cards},
+        pod=_pod(node.cards, answers),
         complete=answers.complete,
         **{name: fact.read(answers.get(name)) for name, fact in _NODE.items()} | {"clock": clock},
     )

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import Scope
 from lingctl.checks.between.clocks import clock_findings
 from lingctl.checks.cards.count import answers, judge_card
 from lingctl.checks.cards.health import card_health_findings
 from lingctl.checks.cards.roce import judge_link, without_roce
 from lingctl.checks.nodes import disk_findings
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
 UNSEEN = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts, NodeFacts
 from lingctl.ascend.reach import read_reach
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.between.cluster import cluster_findings
 from lingctl.checks.cards import port_signal, roce
@@ -20,7 +21,6 @@ from lingctl.checks.nodes import node_findings
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.reachability import reach_findings
 from lingctl.checks.remedies import clauses, set_address
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 from lingctl.remote.probe import Answer
 

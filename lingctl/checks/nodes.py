@@ -13,11 +13,11 @@ from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.conf import PATH as CONF
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.host import Disk, ListeningSocket
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service
 from lingctl.checks.cards.judge import not_read
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 
 ROOT_INFO = "/etc/hccl_rootinfo.json"

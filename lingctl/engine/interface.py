@@ -17,6 +17,7 @@ from lingctl.engine.container import ContainerSpec
 from lingctl.engine.files import Encryption, Joint, Overlay, Shown
 from lingctl.engine.logs import LogReader
 from lingctl.engine.scripts import Environment, Start
+from lingctl.engine.versions import VersionProfile
 from lingctl.inventory.cluster import Addresses, Cluster
 from lingctl.inventory.sections import Node, Serving
 from lingctl.remote.upload import WriteFile
@@ -24,14 +25,12 @@ from lingctl.remote.upload import WriteFile
 WeightsForm = Literal["safetensors", "bin"]
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About(VersionProfile):
     """What holds for one version, whatever it serves."""
 
     name: str  # in codes of errors, labels and file names
     title: str  # for people
-    version: str  # as in hosts.yaml
-    checked_against: str  # what is known of this version rests on this
     image: str  # container image
     driver: str  # the oldest line of drivers (HDK) that it works with
     set_env: tuple[str, ...]  # vendor scripts that make its container's programs find CANN, in order

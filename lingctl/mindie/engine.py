@@ -45,23 +45,7 @@ class MindIE:
 
     @property
     def about(self) -> About:
-        profile = self.profile
-        return About(
-            name="mindie",
-            title="MindIE",
-            version=profile.version,
-            checked_against=profile.checked_against,
-            image=profile.image,
-            driver=profile.driver,
-            set_env=profile.set_env,
-            log_places=profile.log_places,
-            file_names=(_CONFIG, _RANK_TABLE),
-            reads=frozenset({"safetensors"}),
-            process_names=(),
-            opens_all=True,
-            strict_modes=True,
-            joins_by_addresses=True,
-        )
+        return self.profile
 
     @property
     def overlay(self) -> Overlay:
@@ -106,12 +90,7 @@ class MindIE:
     def offline(
         self, cluster: Cluster, weights: str, model_config: Mapping[str, Any] | None
     ) -> tuple[str, ...]:
-        raise ConfigurationError(
-            "MindIE answers only as a service",
-            where="--offline",
-            remedy="leave --offline out: lingctl deploy, then lingctl batch",
-            code="offline-engine",
-        )
+        raise ConfigurationError("MindIE answers only as a service", where="--offline", code="offline-engine")
 
     def need_cards(self, generations: Mapping[str, str]) -> None:
         """See ``Engine``; one node needs no rank table."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lingctl.engine.interface import About, WeightsForm
 from lingctl.engine.versions import (
     EngineVersion,
-    VersionProfile,
     known_versions,
     own_or_earlier,
     read_version,
@@ -22,26 +22,31 @@ _SERVICE = "/usr/local/Ascend/mindie/latest/mindie-service"
 _SITE = "/usr/local/lib/python3.11/site-packages"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile(VersionProfile):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile(About):
     """What one MindIE version wants."""
 
+    name: str = "mindie"
+    title: str = "MindIE"
+    file_names: tuple[str, ...] = ("config.json", "rank_table.json")
+    process_names: tuple[str, ...] = ()
+    reads: frozenset[WeightsForm] = frozenset({"safetensors"})
+    opens_all: bool = True
+    strict_modes: bool = True
+    joins_by_addresses: bool = True
+    # 1.0.0 comes with CANN 8.0.0, for HDK 24.1.0 (the Ling README); msprechecker wants 24.1 for later ones.
+    driver: str = "24.1"
     templates: str  # folder below ``templates/`` with its config.json.j2
-    image: str  # container image
     atb_llm: str  # folder of the Python package that the overlay is added to
-    set_env: tuple[str, ...]  # vendor scripts to source, in order
     directory: str  # where the daemon is started
     daemon: tuple[str, ...]  # the words that start it; ``{config}`` stands for the rendered config.json
     installed_config: str  # where config.json has to be copied, or empty if it is passed by path
     # the name that this version reads the rank table's path from
     rank_table_variable: Literal["RANKTABLEFILE", "RANK_TABLE_FILE"]
     world_size: Literal["all", "node"]  # whether ``worldSize`` counts the ranks of all nodes or of one
-    log_places: tuple[str, ...]  # where it writes logs, in the container
     home: str = _SERVICE  # install folder of the server, which relative paths in config.json start from
     # "400 or 600" in the documents of 1.0.0 to 2.3; 3.0.0's code allows 0640.
     certificate_mode: int = 0o600  # highest mode of certificates that it takes; keys are always 0600
-    # 1.0.0 comes with CANN 8.0.0, for HDK 24.1.0 (the Ling README); msprechecker wants 24.1 for later ones.
-    driver: str = "24.1"  # the oldest line of drivers (HDK) that it works with
     # folders to put before LD_LIBRARY_PATH that no script of ``set_env`` puts there
     libraries: tuple[str, ...] = ()
 

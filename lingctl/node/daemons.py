@@ -37,7 +37,7 @@ class Daemon(NamedTuple):
 
 
 def running_daemons() -> List[Daemon]:
-    """All processes of engines on this system; those of another container are not on it."""
+    """All processes of engines on this system, and those that may be; those of another container are not."""
     return [daemon for daemon in all_daemons() if _same_system(daemon.pid)]
 
 
@@ -66,6 +66,8 @@ def _program(words: List[str]) -> str:
 def _same_system(pid: int) -> bool:
     try:
         theirs, ours = os.stat(f"/proc/{pid}/root/"), os.stat("/")
+    except PermissionError:
+        return True  # of a container or not, it may be: what cannot be told is not absent
     except OSError:
-        return False
+        return False  # it ended
     return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)

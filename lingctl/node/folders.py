@@ -105,7 +105,6 @@ def planted(path: str) -> Trouble:
         what,
         where=path,
         evidence=f"it leads to {os.readlink(path)!r}" if os.path.islink(path) else "",
-        remedy="look who put it there; remove it, or name another folder",
         code="link-in-the-way",
     )
 
@@ -119,13 +118,27 @@ def walked(folder: str) -> Iterator[Tuple[str, List[str], List[str]]]:
     return os.walk(folder, onerror=refuse)
 
 
+def visible(folder: str) -> Iterator[Tuple[str, List[str]]]:
+    """Each folder from ``folder`` down, and the names of the files in it, but for hidden names.
+
+    Nor is there what the root of a disk has for itself, which root alone may read.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    for here, folders, files in walked(folder):
+        folders[:] = sorted(name for name in folders if name[0] != "." and name != "lost+found")
+        yield here, sorted(name for name in files if name[0] != ".")
+
+
 def need_no_links(folder: str, but: str = "") -> None:
     """Refuse links in a folder of our own, at any depth, but not in the folder ``but`` of others' making.
 
     Raises:
         Trouble: the first one.
+        OSError: a folder cannot be read.
     """
-    for here, folders, files in os.walk(folder):
+    for here, folders, files in walked(folder):
         for name in sorted((*folders, *files)):
             if os.path.islink(os.path.join(here, name)):
                 raise planted(os.path.join(here, name))
@@ -167,7 +180,6 @@ def need_open(folder: str, name: str) -> str:
             "is a link to a file elsewhere that not everybody may read, and is not copied",
             where=os.path.join(folder, name),
             evidence=f"it leads to {real!r}",
-            remedy="put the file itself there if it belongs to the model, or remove the link",
             code="link-leads-out",
         )
     return real

@@ -19,7 +19,7 @@ import tempfile
 import time
 import zipfile
 from datetime import timedelta
-from typing import IO, Any, Dict, List, Mapping, Optional, Tuple
+from typing import IO, Any, Dict, List, Optional, Tuple
 
 from lingctl.node.daemons import running_daemons
 from lingctl.node.foreign_json import foreign_json
@@ -134,7 +134,6 @@ def _count(arguments: argparse.Namespace) -> int:
     if not count:
         raise Trouble(
             "torch_npu sees no card",
-            remedy="npu-smi info; are the cards' devices given to the container, and the driver mounted?",
             code="no-npu",
         )
     return count
@@ -165,51 +164,34 @@ def _answers(arguments: argparse.Namespace, count: int, report: Report) -> List[
     with contextlib.ExitStack() as stack:
         workers = []
         for card in range(count):
-            said = stack.enter_context(tempfile.TemporaryFile())
-            workers.append(_Worker([*words, "--worker", str(card)], environment, said))
-            stack.callback(workers[-1].end)
-        for card, worker in enumerate(workers):
-            answers.append(_answer(card, worker, deadline))
+            # What it says goes into a file: one that fills a pipe would stop, and with it all others, which
+            # wait for its part of the sum.
+            file = stack.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen(
+                [*words, "--worker", str(card)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            workers.append((process, file))
+        for card, (process, file) in enumerate(workers):
+            answers.append(_answer(card, process, file, deadline))
             report({"event": "progress", "task": "cards", "done": card + 1, "total": count})
     return answers
 
 
-class _Worker:
-    """The process of one card. What it says goes into a file: one that fills a pipe would stop, and with it
-    all others, which wait for its part of the sum."""
-
-    def __init__(self, words: List[str], environment: Mapping[str, str], said: IO[bytes]) -> None:
-        self._said = said
-        self._process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-        )
-
-    def wait(self, seconds: float) -> None:
-        """Until it has ended.
-
-        Raises:
-            subprocess.TimeoutExpired: it has not by then.
-        """
-        self._process.wait(seconds)
-
-    def last_words(self) -> str:
-        """The end of what it said."""
-        size = self._said.seek(0, os.SEEK_END)
-        self._said.seek(max(0, size - _LAST_WORDS))
-        return self._said.read().decode("utf-8", "replace")
-
-    def end(self) -> None:
-        """End it, if it has not ended."""
-        self._process.kill()
-        self._process.wait()
-
-
-def _answer(card: int, worker: _Worker, deadline: float) -> Dict[str, object]:
+def _answer(
+    card: int, process: "subprocess.Popen[bytes]", file: IO[bytes], deadline: float
+) -> Dict[str, object]:
     try:
-        worker.wait(max(1.0, deadline - time.monotonic()))
+        process.wait(max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return {"card": card, "error": "no end within the time limit"}
-    said = worker.last_words()
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+    said = file.read().decode("utf-8", "replace")
     for line in reversed(said.splitlines()):
         try:
             event = foreign_json(line)

@@ -176,7 +176,6 @@ def read_record(node: str, text: str) -> Release:
             f"the recorded release {head['id']} cannot be read",
             where=node,
             evidence=f"{type(error).__name__}: {error}",
-            remedy="choose another: lingctl releases",
             code="release-unreadable",
         ) from error
 

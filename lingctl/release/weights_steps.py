@@ -162,7 +162,6 @@ def _refuse_in_the_way(cluster: Cluster, node: str, folder: str, weights: Weight
             f"{about.title} would end at files beside the weights: it opens every *.safetensors",
             where=f"{node}: {folder}",
             evidence="\n".join(weights.in_the_way),
-            remedy="move them to another folder",
             code="weights-in-the-way",
         )
 

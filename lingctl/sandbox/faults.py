@@ -29,8 +29,9 @@ class Fault:
         return self.change is not None
 
 
-def _cards(name: str, does: str, change: Change, value: str = "") -> Fault:
-    return Fault(name, does, f"CARD[,CARD...]{value} (card 0)", change)
+def _cards(name: str, does: str, change: Change | None = None, value: str = "", **always: object) -> Fault:
+    detail = f"CARD[,CARD...]{value} (card 0)"
+    return Fault(name, does, detail, change or (lambda node, card, text: always))
 
 
 def _daemon(name: str, does: str, detail: str = "") -> Fault:
@@ -53,37 +54,27 @@ def _flaps(node: NodeState, card: Card, value: str) -> dict[str, object]:
 _PRINTS = f"NAME or FILE: {', '.join(failures.NAMED)}"
 
 FAULTS: tuple[Fault, ...] = (
-    _cards("link-down", "the card's link is DOWN", lambda n, c, v: {"link": "DOWN"}),
+    _cards("link-down", "the card's link is DOWN", link="DOWN"),
     _cards("link-flaps", "the card's link went down and up within the last hour", _flaps, "[:TIMES]"),
-    _cards("no-address", "the card has no address", lambda n, c, v: {"address": None, "configured": None}),
+    _cards("no-address", "the card has no address", address=None, configured=None),
     _cards("duplicate-address", "the card has another card's address", _twin, "[:ADDRESS]"),
     _cards("conf-differs", "/etc/hccn.conf names another address than the card has", _stale, "[:ADDRESS]"),
     _cards(
         "netmask-differs", "the card has another netmask", lambda n, c, v: {"netmask": v or "255.255.255.0"}
     ),
-    _cards("no-gateway", "the card has no gateway", lambda n, c, v: {"gateway": ""}),
-    _cards(
-        "no-netdetect", "the card's detection address is 0.0.0.0", lambda n, c, v: {"netdetect": "0.0.0.0"}
-    ),
-    _cards("tls-on", "the card's TLS switch is 1", lambda n, c, v: {"tls": 1}),
-    _cards("tls-no-certificate", "the card has no TLS certificate", lambda n, c, v: {"certificate": False}),
+    _cards("no-gateway", "the card has no gateway", gateway=""),
+    _cards("no-netdetect", "the card's detection address is 0.0.0.0", netdetect="0.0.0.0"),
+    _cards("tls-on", "the card's TLS switch is 1", tls=1),
+    _cards("tls-no-certificate", "the card has no TLS certificate", certificate=False),
     _cards("mtu", "the card has another MTU", lambda n, c, v: {"mtu": int(v or 4200)}, "[:BYTES]"),
     _cards("ping-loss", "the card loses packets", lambda n, c, v: {"loss": int(v or 33)}, "[:PERCENT]"),
-    _cards("lldp-empty", "the card hears no LLDP neighbour", lambda n, c, v: {"lldp": False}),
-    _cards(
-        "retransmissions", "the card's packets are sent again and again", lambda n, c, v: {"errors": 5000}
-    ),
-    _cards("card-missing", "the card has dropped off the bus", lambda n, c, v: {"present": False}),
-    _cards("card-hang", "the card is not ready: its tools block for minutes", lambda n, c, v: {"hang": True}),
-    _cards("card-alarm", "the card's health is Alarm", lambda n, c, v: {"health": "Alarm"}),
-    _cards(
-        "card-unavailable", "npu-smi has no NPU ID for the card (-1)", lambda n, c, v: {"available": False}
-    ),
-    _cards(
-        "card-miscomputes",
-        "the card computes wrongly, and nothing tells so",
-        lambda n, c, v: {"miscomputes": True},
-    ),
+    _cards("lldp-empty", "the card hears no LLDP neighbour", lldp=False),
+    _cards("retransmissions", "the card's packets are sent again and again", errors=5000),
+    _cards("card-missing", "the card has dropped off the bus", present=False),
+    _cards("card-hang", "the card is not ready: its tools block for minutes", hang=True),
+    _cards("card-alarm", "the card's health is Alarm", health="Alarm"),
+    _cards("card-unavailable", "npu-smi has no NPU ID for the card (-1)", available=False),
+    _cards("card-miscomputes", "the card computes wrongly, and nothing tells so", miscomputes=True),
     Fault("slot-numbers", "npu-smi counts slots (2, 4, 6 ...) where /dev counts cards from 0"),
     Fault("map-fails", "npu-smi info -m fails, npu-smi info does not"),
     Fault("unreachable", "nobody can log in: connections are refused, open ones are cut"),

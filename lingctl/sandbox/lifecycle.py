@@ -49,7 +49,6 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
         raise SandboxError(
             "the sandbox runs on Linux alone: its nodes are namespaces of the kernel",
             evidence=f"this is {sys.platform}",
-            remedy="run it on a Linux machine, or in a privileged Linux container",
             code="sandbox-linux-only",
         )
     check(request)
@@ -248,11 +247,11 @@ def _lives(pid: int) -> bool:
 
 
 def _known(state: ClusterState, name: str) -> NodeState:
-    for node in state.nodes:
-        if node.name == name:
-            return node
-    names = ", ".join(node.name for node in state.nodes)
-    raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {names}")
+    try:
+        return state.node(name)
+    except KeyError:
+        names = ", ".join(node.name for node in state.nodes)
+        raise UsageError(f"there is no node {name!r}", remedy=f"nodes: {names}") from None
 
 
 def _await_agent(layout: Layout, name: str) -> None:

@@ -5,7 +5,6 @@ Standard library only: the emulated tools read it in a few milliseconds, the eng
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -119,7 +118,7 @@ def save_cluster(state: ClusterState, root: Path) -> None:
 def update_node(name: str, change: Callable[[NodeState], NodeState], root: Path | str = STATE) -> NodeState:
     """Replace a node's state by ``change`` of it; nobody sees half of it, and no other change is lost."""
     root = Path(root)
-    with _locked(root / f"{name}.lock"):
+    with locked(root / f"{name}.lock"):
         changed = change(load_node(name, root))
         _write(root / f"{name}.json", asdict(changed))
     return changed
@@ -150,11 +149,9 @@ def _write(path: Path, document: dict[str, object]) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Whoever else wants the same lock waits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_UN)
+        yield

@@ -71,7 +71,7 @@ class TlsFiles:
             if path is not None and not is_file(path):
                 raise UsageError(f"no such file: {path}", where=option, code="tls-file-missing")
         if self.key and not self.certificate:
-            raise UsageError("--key needs --cert", remedy="name the certificate too", code="tls-key-alone")
+            raise UsageError("--key needs --cert", code="tls-key-alone")
 
 
 NO_TLS_FILES = TlsFiles()
@@ -186,11 +186,7 @@ def _api_key() -> str:
     key = os.environ.get(API_KEY_VARIABLE, "").strip()
     if not (key.isascii() and key.isprintable()):
         # Not quoted: it is a secret.
-        raise UsageError(
-            f"{API_KEY_VARIABLE} holds characters that cannot be in a header",
-            remedy="set it to the key alone, in one line",
-            code="api-key",
-        )
+        raise UsageError(f"{API_KEY_VARIABLE} holds characters that cannot be in a header", code="api-key")
     return key
 
 

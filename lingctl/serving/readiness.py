@@ -179,7 +179,6 @@ def _never(now: Readiness) -> EngineError:
     return EngineError(
         "the service answers, but not to these requests; waiting will not change that",
         evidence=now.text,
-        remedy="see which step fails: lingctl smoke-test",
         code="never-ready",
     )
 

@@ -21,7 +21,7 @@ def _row(profile: VllmProfile) -> EngineRow:
         title="vLLM",
         version=profile.version,
         usual=profile.version == DEFAULT_VERSION,
-        image=profile.image(EngineChoice(name="vllm")) if profile.ascend else "",
+        image=profile.image_for(EngineChoice(name="vllm")) if profile.ascend else "",
         built_on=f"{stack}Python {profile.python}, torch {profile.torch}",
         driver=profile.driver,
         driver_source=profile.driver_source,

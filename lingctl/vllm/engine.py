@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lingctl.engine.capacity import Capacity
@@ -21,7 +21,7 @@ from lingctl.vllm.files.model_config import ignores_head, vllm_model_config
 from lingctl.vllm.hardware import need_hardware
 from lingctl.vllm.launch.command_line import vllm_offline, vllm_start
 from lingctl.vllm.launch.container import vllm_container
-from lingctl.vllm.launch.environment import SET_ENV, vllm_environment
+from lingctl.vllm.launch.environment import vllm_environment
 from lingctl.vllm.launch.tls import vllm_encryption
 from lingctl.vllm.logs.log_reader import VLLM_LOGS
 from lingctl.vllm.long_context import stretch_of, stretched_config
@@ -43,24 +43,7 @@ class Vllm:
 
     @property
     def about(self) -> About:
-        """See ``Engine``; vLLM writes no log files of its own."""
-        profile = self.profile
-        return About(
-            name="vllm",
-            title="vLLM",
-            version=profile.version,
-            checked_against=profile.checked_against,
-            image=profile.image(self.choice),
-            driver=profile.driver,
-            set_env=SET_ENV if profile.ascend else (),
-            log_places=(),
-            file_names=(),
-            reads=frozenset({"safetensors", "bin"}),
-            process_names=("VLLM::",),
-            opens_all=False,
-            strict_modes=False,
-            joins_by_addresses=False,
-        )
+        return self.profile
 
     @property
     def capacity(self) -> Capacity:
@@ -127,4 +110,5 @@ class Vllm:
 
 def vllm(choice: EngineChoice) -> Vllm:
     """vLLM of a version. Raises ConfigurationError: nothing is known of it."""
-    return Vllm(vllm_profile_for(choice.version or DEFAULT_VERSION), choice)
+    profile = vllm_profile_for(choice.version or DEFAULT_VERSION)
+    return Vllm(replace(profile, image=profile.image_for(choice)), choice)

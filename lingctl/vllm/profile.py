@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lingctl.engine.versions import EngineVersion, VersionProfile, known_versions, own_or_earlier
+from lingctl.engine.interface import About, WeightsForm
+from lingctl.engine.versions import EngineVersion, known_versions, own_or_earlier
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.vllm.versions import read_vllm_version
@@ -18,19 +19,32 @@ _IMAGE = "quay.io/ascend/vllm-ascend:v{}{}"
 _DOCUMENTS = (
     "the documents and Dockerfile of vllm-ascend v{}, and bailing_moe.py of vLLM; never tried on a card"
 )
+# The image's own variables say the same; a login shell and derived images may not.
+SET_ENV = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/nnal/atb/set_env.sh")
 DEFAULT_VERSION = "0.23.0"
 
 
-@dataclass(frozen=True, slots=True)
-class VllmProfile(VersionProfile):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmProfile(About):
     """What one version, of vllm-ascend, is made of and does."""
 
+    name: str = "vllm"
+    title: str = "vLLM"
+    image: str = ""  # for what hosts.yaml names: ``vllm`` gives it
+    set_env: tuple[str, ...] = SET_ENV
+    log_places: tuple[str, ...] = ()  # it writes no log files of its own
+    file_names: tuple[str, ...] = ()
+    process_names: tuple[str, ...] = ("VLLM::",)
+    reads: frozenset[WeightsForm] = frozenset({"safetensors", "bin"})
+    opens_all: bool = False
+    strict_modes: bool = False
+    joins_by_addresses: bool = False
+    driver: str = ""  # empty where no source says one
     python: str  # versions of Python that it takes
     cann: str  # in its image; empty where it has none
     torch: str  # torch and torch_npu
     source: str  # where this row is said
     ascend: bool = True  # whether vllm-ascend has a release of it
-    driver: str = ""  # oldest line of drivers (HDK) for its CANN; empty where no source says one
     driver_source: str = ""  # where it is said
     norm_head: bool = False  # whether it computes with a normalised head where config.json says so
     kv_replication: bool = True  # whether there may be more ranks than KV heads
@@ -38,7 +52,7 @@ class VllmProfile(VersionProfile):
     # whether it reads how positions are stretched from rope_parameters (0.12 and later), or from rope_scaling
     rope_parameters: bool = True
 
-    def image(self, choice: EngineChoice) -> str:
+    def image_for(self, choice: EngineChoice) -> str:
         """The vendor's image for the machines and the system that hosts.yaml names."""
         if not self.ascend:
             return f"lingctl/vllm-cpu:{self.version}"
@@ -60,9 +74,9 @@ _DRIVERS: dict[str, tuple[str, str]] = {
 def _row(version: str, python: str, cann: str, torch: str, tag: str = "0.23.0") -> VllmProfile:
     driver, driver_source = _DRIVERS.get(cann, ("", ""))
     return VllmProfile(
-        python,
-        cann,
-        torch,
+        python=python,
+        cann=cann,
+        torch=torch,
         version=version,
         source=f"vllm-ascend v{tag}, docs/source/community/versioning_policy.md",
         checked_against=_DOCUMENTS.format(version),
@@ -85,13 +99,14 @@ VLLM_PROFILES: tuple[VllmProfile, ...] = (
     _row("0.24.0rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
     _row("0.25.1rc1", "3.10-3.12", "9.0.1", "2.10.0, torch_npu 2.10.0.post2"),
     VllmProfile(
-        "3.11-3.14",
-        "",
-        "2.13.0 (processors)",
+        python="3.11-3.14",
+        cann="",
+        torch="2.13.0 (processors)",
         version="0.32.0",
         source="vllm-cpu 0.32.0, a third-party build; vllm-ascend has no release of it",
         checked_against="run with tiny Ling models on processors: one node, two with TP 2; PP and DP fail",
         ascend=False,
+        set_env=(),
         norm_head=True,
     ),
 )
@@ -122,6 +137,7 @@ def vllm_profile_for(version: str) -> VllmProfile:
     return replace(
         found.taken_over(version),
         ascend=True,
+        set_env=SET_ENV,
         python="",
         cann="",
         torch="",

@@ -33,7 +33,7 @@ def vllm_remarks(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
 
 
 def _of_version(cluster: Cluster, profile: VllmProfile) -> Iterator[str]:
-    version, image = profile.version, image_remark(cluster, profile.image(cluster.engine))
+    version, image = profile.version, image_remark(cluster, profile.image)
     if profile.taken_from:
         yield taken_over_remark("vLLM", profile, "nearest earlier version", image)
     if not profile.ascend:

@@ -22,7 +22,7 @@ def vllm_values(cluster: Cluster, profile: VllmProfile, overrides: Mapping[str, 
         ConfigurationError: hosts.yaml asks for what vLLM has no equal of.
     """
     need_equals(cluster)
-    values, image = ClusterValues(cluster, overrides), profile.image(cluster.engine)
+    values, image = ClusterValues(cluster, overrides), profile.image
     yield Shown("", "model", cluster.model, "hosts.yaml")
     yield values.field("engine", "vLLM")
     yield values.field("engine.version", profile.version)

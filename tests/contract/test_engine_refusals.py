@@ -206,6 +206,15 @@ def test_visible_devices_renumber_the_cards(make):
     assert "error code is 107001. Invalid device id 4" in node.refused(status=134)
 
 
+@pytest.mark.parametrize("visible", ["4,5,6,7", "3,2,1,0"])
+def test_visible_devices_are_counted_from_0_and_upwards(make, visible):
+    node = make(NEW, cards=4)
+    node.env = {"ASCEND_RT_VISIBLE_DEVICES": visible}
+    said = node.refused(status=134)
+    assert "error code is 107001. Invalid device id 0" in said
+    assert f"Set visible device failed, invalid device=0, input visible devices:{visible}" in said
+
+
 def test_a_world_that_the_model_does_not_divide_by(make):
     node = make(NEW, cards=6)
     assert "vocab_size 1024 is not divisible by the world size 6" in node.refused(status=134)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.ascend.facts import NodeFacts
-from lingctl.ascend.questions import NodeRequest, read_facts
+from lingctl.ascend.questions import read_facts
+from lingctl.ascend.scope import NodeScope
 from lingctl.ascend.unread import Unread
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 from lingctl.remote.probe import Answer, Answers
@@ -27,9 +28,7 @@ def fact_of(sample: dict) -> object:
     kind, _, name = sample["what"].partition(":")
     question = f"{kind}:0:{name}" if name else kind
     answer = Answer(sample["said"], "", sample["status"] or 0)
-    facts: NodeFacts = read_facts(
-        "node1", NodeRequest(cards=(0,)), Answers({question: answer}, complete=True)
-    )
+    facts: NodeFacts = read_facts(NodeScope("node1", (0,)), Answers({question: answer}, complete=True))
     return getattr(facts.cards[0], name) if kind == "card" else getattr(facts, kind)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,5 +43,22 @@ def test_a_script_of_vllm_is_told_behind_its_interpreter(tmp_path: Path):
         try:
             assert process.stdout and process.stdout.readline() == b"up\n"
             assert found(process.pid) == "vLLM: vllm"
+        finally:
+            process.kill()
+
+
+def test_one_whose_files_this_user_may_not_see_may_be_of_this_system(monkeypatch: pytest.MonkeyPatch):
+    look = os.stat
+
+    def refuse(path: str, **more: bool) -> os.stat_result:
+        if str(path).startswith("/proc/") and str(path).endswith("/root/"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look(path, **more)
+
+    with subprocess.Popen(["bash", "-c", "exec -a mindieservice_daemon sleep 60"]) as process:
+        try:
+            wait_until(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"mindie"))
+            monkeypatch.setattr(os, "stat", refuse)
+            assert found(process.pid) == "MindIE: mindieservice_daemon"
         finally:
             process.kill()

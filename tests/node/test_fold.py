@@ -233,3 +233,13 @@ def test_a_run_that_is_killed_leaves_no_whole_model_and_the_next_goes_on(tmp_pat
     assert '"state":"folded"' in done.stdout
     assert not [path.name for path in target.iterdir() if path.name.endswith((".part", ".lock"))]
     assert sorted(load(target)) == sorted(shapes)
+
+
+def test_a_file_that_ends_while_it_is_measured_is_told_with_its_name_and_what_to_do(tmp_path: Path) -> None:
+    folders.write(tmp_path / "model.safetensors", {HEAD: (64, 8)})
+    place = head_file.find_head(str(tmp_path / "model.safetensors"))
+    os.truncate(place.path, place.first + 10)
+    with pytest.raises(Trouble) as caught:
+        head_file.measure(place, lambda count: None)
+    assert (caught.value.code, caught.value.where) == ("source-changed", place.path)
+    assert "wait until nobody writes" in caught.value.remedy

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.node.offline.folder import AnswerFile
+from lingctl.node.trouble import Trouble
 from lingctl.program import pack
 
 # What of vLLM is used, as 0.32 has it: its parser, its arguments, LLM, SamplingParams, its errors.
@@ -220,3 +222,12 @@ def test_an_engine_that_does_not_start_says_so(place: Path):
     send(place, "one")
     _, events = run(place, model="broken")
     assert events[-1]["code"] == "offline-start" and "initialization failed" in events[-1]["evidence"]
+
+
+def test_answers_are_written_through_no_link(tmp_path: Path):
+    (tmp_path / "elsewhere").write_text("kept\n")
+    (tmp_path / "answers").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Trouble) as caught:
+        AnswerFile(str(tmp_path / "answers"))
+    assert caught.value.code == "write-failed" and "ls -ld" in caught.value.remedy
+    assert (tmp_path / "elsewhere").read_text() == "kept\n"

@@ -6,6 +6,7 @@ And the modes of all that is written, after the loosest umask and the tightest.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import threading
@@ -319,3 +320,24 @@ def test_a_file_of_several_names_of_our_own_gets_its_mode(tmp_path: Path) -> Non
     os.link(first / "model.safetensors", second / "model.safetensors")
     assert "model.safetensors" in set_modes(str(second))["changed"]
     assert modes_below(first) == {".": "0750", "model.safetensors": "0640"}
+
+
+def test_a_folder_beside_the_weights_that_cannot_be_read_is_told_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = checkpoint(tmp_path / "in")
+
+    (source / "lost+found").mkdir()
+    look, closed = os.scandir, {"lost+found"}
+
+    def refuse(path: str) -> object:
+        if Path(path).name in closed:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    run(source, tmp_path / "out")
+    closed = {"code"}
+    with pytest.raises(Trouble) as caught:
+        run(source, tmp_path / "other")
+    assert (caught.value.code, caught.value.where) == ("not-allowed", str(source / "code"))

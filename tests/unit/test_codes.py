@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import lingctl
+from lingctl import errors
 from lingctl.cli.app import VERBS, app, register_verbs
-from lingctl.codes.catalogue import PREFIXES, CodeEntry, check_names, code_entries, code_entry
+from lingctl.codes.catalogue import CodeEntry, check_names, usual_remedy
 from lingctl.engines import file_rules, readers
-from lingctl.flows.look.explain.own_codes import known_codes, own_meaning
+from lingctl.errors import NodeError
+from lingctl.flows.look.explain.own_codes import PREFIXES, code_entries, code_entry, known_codes, own_meaning
 from lingctl.inventory.mistakes.in_words import CODES
 from lingctl.inventory.runtime import RUNTIMES
 from lingctl.mindie.logs.log_reader import MindieLogs
@@ -186,3 +190,29 @@ def test_a_row_of_the_failures_is_a_code_behind_a_step_or_an_engine_alone() -> N
 
 def test_what_is_like_no_code_has_no_neighbours() -> None:
     assert did_you_mean("qqqqqqqq", known_codes()) == ""
+
+
+def test_an_error_without_a_remedy_of_its_own_has_that_of_its_code() -> None:
+    full = NodeError("no room", code="disk-full")
+    assert full.remedy == code_entries()["disk-full"].remedy
+    assert full.but(remedy="make room").remedy == NodeError("", code="disk-full", remedy="make room").remedy
+    assert NodeError("of no special kind").remedy == NodeError("", code="of-nobody").remedy == ""
+
+
+def test_no_error_says_again_what_the_catalogue_says_of_its_code() -> None:
+    again = []
+    for path in _ROOT.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            kind = getattr(errors, call.func.id, None) if _is_named_call(call) else None
+            if isinstance(kind, type) and issubclass(kind, errors.LingctlError):
+                told = {
+                    one.arg: one.value.value for one in call.keywords if isinstance(one.value, ast.Constant)
+                }
+                code, remedy = str(told.get("code", "")), told.get("remedy")
+                if remedy and code not in ("", kind.default_code) and remedy == usual_remedy(code):
+                    again.append(f"{path.relative_to(_ROOT)}:{call.lineno}: {code}")
+    assert again == []
+
+
+def _is_named_call(node: ast.AST) -> TypeGuard[Any]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)

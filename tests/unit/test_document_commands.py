@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lingctl.codes.catalogue import code_entries
+from lingctl.flows.look.explain.own_codes import code_entries
 from tests import forked
 from tests.documents.blocks import CHECKOUT, Block, all_blocks, blocks_of, inline_commands, pages
 from tests.documents.compare import differences, renewed

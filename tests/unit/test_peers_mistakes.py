@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from lingctl import __version__
-from lingctl.ascend.questions import NodeRequest, card_questions, questions
+from lingctl.ascend.questions import card_questions, questions
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.rules.check import check_config
@@ -63,7 +64,7 @@ def run(*words: str, home: Path, **environment: str) -> subprocess.CompletedProc
 def test_a_check_only_asks():
     """MindIE's deploy helper turns TLS off while it reports."""
     asked = [
-        *questions(NodeRequest(cards=tuple(range(8)), image="mindie:1.0.0")),
+        *questions(Scope((), image="mindie:1.0.0"), NodeScope("node1", tuple(range(8)))),
         *card_questions(tuple(range(8))),
     ]
     for question in asked:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.assets import shell
+from lingctl.flows.weights.spread.certificates import Authority
 from lingctl.node.fetch import background, program, worker
 from lingctl.node.fetch.hubs.source import HubSource
 from lingctl.node.fetch.listing import ListedFile
@@ -74,15 +76,32 @@ def test_a_client_that_warns_without_end_does_not_fill_the_disk(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": "x"}', '{"port": null}'])
-def test_a_port_that_cannot_be_read_is_waited_for(place: Place, text: str) -> None:
+def test_a_port_that_cannot_be_read_is_waited_for(
+    place: Place, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "_WAIT_SECONDS", 0.1)
     path = Path(place.inside("port.json"))
     path.write_text(text)
-    ended = iter([False, True])
     with pytest.raises(Trouble) as caught:
-        program._port(place, path.name, lambda: next(ended))
+        program._push_port(place, lambda _: None)
     assert caught.value.code == "spread-listen"
     path.write_text('{"port": 7}')
     assert program._push_port(place, lambda _: None) == {"port": 7}
+
+
+def test_a_port_that_cannot_be_had_to_give_files_is_named(place: Place) -> None:
+    authority, tls = Authority(), Path(place.inside("tls"))
+    tls.mkdir()
+    (tls / "ca.pem").write_bytes(authority.certificate)
+    (tls / "serve.pem").write_bytes(authority.issue("node-0"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        request = Request("folder", "", files=(ListedFile("a", 1, "a" * 64),), host="127.0.0.1", port=port)
+        Path(place.inside("request.json")).write_text(json.dumps(request.as_json()))
+        with pytest.raises(Trouble, match=f"cannot listen on 127.0.0.1 port {port}") as caught:
+            program._ready(place, lambda _: None)
+    assert caught.value.code == "spread-listen"
+    assert "--spread-port" in caught.value.remedy
 
 
 def test_who_only_looks_is_no_holder_to_another_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from lingctl.ascend.cards.hccn import DeviceAddress, Neighbour, Tls
 from lingctl.ascend.cards.npu_smi import NpuTable
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.between.agreement import NodeOrCard, Same, judge_same, majority, words
@@ -21,7 +22,6 @@ from lingctl.checks.between.clocks import clock_findings
 from lingctl.checks.between.same_files import same_file_findings
 from lingctl.checks.cards.super_pod import pod_findings
 from lingctl.checks.remedies import clauses, set_address, set_mtu, set_tls
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 
 

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.between.agreement import NodeOrCard, Same, judge_same
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Verdict
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from lingctl.ascend.cards.card_rows import CardRows
 from lingctl.ascend.cards.npu_smi import Chip, NpuTable
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.judge import not_read
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject, Verdict
 
 # An idle A2 card of 64 GB shows 2.7 to 3.4 GB in use, by the driver itself (users' reports).

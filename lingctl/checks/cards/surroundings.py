@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.scope import CardPlace
 from lingctl.ascend.unread import Unread
-from lingctl.checks.scope import CardPlace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import CardPlace, Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.remedies import clauses, tool
-from lingctl.checks.scope import CardPlace, Scope
 from lingctl.findings import Finding, Subject, Verdict
 
 _MOST_NAMED = 6

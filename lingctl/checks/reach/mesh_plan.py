@@ -17,7 +17,7 @@ from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, IpNetwork
 from lingctl.ascend.cards.npu_smi import PodPlace
 from lingctl.ascend.cards.vnic import Vnic
 from lingctl.ascend.facts import NodeFacts
-from lingctl.checks.scope import CardPlace, Scope
+from lingctl.ascend.scope import CardPlace, Scope
 
 Mode = Literal["off", "rotation", "full"]
 Plane = Literal["roce", "hccs"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lingctl.ascend.cards.ping import Ping
+from lingctl.ascend.scope import Scope
 from lingctl.checks.reach.mesh import Hit
-from lingctl.checks.scope import Scope
 
 NodePair = tuple[str, str]
 # Of the pairs of nodes whose cards are told, in a document.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lingctl.ascend.reach import Reached
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.cards.judge import not_read
-from lingctl.checks.scope import Scope
 from lingctl.findings import Finding, Subject
 
 Targets = dict[tuple[str, int], str]

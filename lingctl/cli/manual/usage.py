@@ -58,9 +58,7 @@ def path_error(error: Exception, words: Sequence[str]) -> UsageError | None:
     values = (part for word in words if word for part in (word, word.partition("=")[2]) if part)
     if not any(place.is_relative_to(Path(value).absolute()) for value in values):
         return None
-    return UsageError(
-        f"{error.strerror}: {error.filename}", remedy="name one that can be used here", code="path-unusable"
-    )
+    return UsageError(f"{error.strerror}: {error.filename}", code="path-unusable")
 
 
 def _path_of(words: Sequence[str]) -> str:

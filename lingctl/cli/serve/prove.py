@@ -79,9 +79,7 @@ def prove(
     cluster = chosen_cluster(nodes, url, model)
     if (cluster is None) != (weights is not None):
         raise UsageError(
-            "--weights goes with a service at a URL, and that needs it",
-            remedy="lingctl prove --url URL --weights DIR; of a cluster: lingctl prove --nodes hosts.yaml",
-            code="prove-weights-option",
+            "--weights goes with a service at a URL, and that needs it", code="prove-weights-option"
         )
     with progress() as listener, asked_service(cluster, url, model, tls, listener) as service:
         if weights is not None:

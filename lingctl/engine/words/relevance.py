@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from lingctl.engine.words.log_lines import LogLine
 
 
-class Lived(Protocol):
-    """What a console tells of its daemon, whatever the engine."""
+class Ended(Protocol):
+    """How an end began."""
 
     @property
-    def served(self) -> int | None:
-        """Index of its success line; None where there is none."""
+    def at(self) -> int:
+        """Index of the line with which it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lived:
+    """What a console tells of its daemon, whatever the engine."""
+
+    reached: int = -1  # index of the line that shows how far it came
+    served: int | None = None  # index of its success line, or None
+    end: Ended | None = None  # how its end began, or None where the console shows no end
+    status: str = ""  # its exit status as its shell told, or empty
 
     @property
     def ended_at(self) -> int | None:
         """Index of the line with which its end began; None where the console shows no end."""
-
-    @property
-    def status(self) -> str:
-        """Its exit status as the console tells it, or empty."""
+        return self.end.at if self.end is not None else None
 
 
 def follows_the_end(lines: Sequence[LogLine], at: int, life: Lived) -> bool:

@@ -56,10 +56,7 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
         results = {name: read_result(PartResult, result) for name, result in kept["parts"].items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"is no record of an acceptance: {error}",
-            where=str(path),
-            remedy="name another folder: --output FOLDER",
-            code="accept-record",
+            f"is no record of an acceptance: {error}", where=str(path), code="accept-record"
         ) from error
     if is_there(folder / REPORT):
         raise UsageError(
@@ -68,11 +65,7 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
             code="accept-ended",
         )
     if (head.cluster, head.configuration) != (wanted.cluster, wanted.configuration):
-        raise UsageError(
-            f"the acceptance begun in {folder} is of another hosts.yaml",
-            remedy="name a new folder: --output FOLDER",
-            code="accept-other",
-        )
+        raise UsageError(f"the acceptance begun in {folder} is of another hosts.yaml", code="accept-other")
     # What was left out then may be asked for now.
     return head, {
         name: result for name, result in results.items() if result.verdict not in (SKIPPED, NOT_REACHED)

@@ -182,7 +182,6 @@ def run_deploy(deployment: Deployment, group: Group, listener: Listener, change:
             raise NodeError(
                 "the weights are still not in place after their download or conversion",
                 where=", ".join(waiting),
-                remedy="look at them: lingctl verify-weights DIR",
                 code="weights-not-in-place",
             )
         bring_weights(deployment.plan, group, wanted.cluster, deployment.states, listener, change)

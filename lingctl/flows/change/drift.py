@@ -20,7 +20,7 @@ def need_no_drift(group: Group, look: Look, before: Mapping[str, NodeState]) -> 
 
     def look_again(connection: Connection) -> list[str]:
         seen = before[connection.node]
-        return drift(seen, node_state(connection, look, paths=seen.files))
+        return drift(seen, node_state(connection, look.with_files(*seen.files)))
 
     changed = {node: what for node, what in group.all(look_again).items() if what}
     if changed:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lingctl.errors import UsageError
 from lingctl.events import Listener
 from lingctl.flows.change.ending import ChangeEnding
-from lingctl.flows.look.node_states import look_of, node_state
+from lingctl.flows.look.node_states import look_of, node_states
 from lingctl.flows.look.runtime import need_container_nowhere_else, need_runtime
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.run.person import Person
@@ -51,17 +51,12 @@ def plan_restart(group: Group, cluster: Cluster) -> tuple[Plan, Cluster]:
     site = look.site
     need_container_nowhere_else(group, site)
     stopped = site.layout.last_started
-    states = group.all(lambda connection: node_state(connection, look, paths=[stopped]))
+    states = node_states(group, look.with_files(stopped))
     need_runtime(site.runtime, states.values())
     digests = {name: state.started or _first_line(state.files.get(stopped)) for name, state in states.items()}
     without = [name for name in states if not digests[name] or states[name].container is None]
     if without:
-        raise UsageError(
-            "nothing was started here yet",
-            where=", ".join(without),
-            remedy="lingctl deploy",
-            code="not-deployed",
-        )
+        raise UsageError("nothing was started here yet", where=", ".join(without), code="not-deployed")
     steps = (step for name, state in states.items() for step in _steps(site, state, digests[name]))
     return plan_of(steps), cluster_that_runs(group, cluster)
 

@@ -121,8 +121,8 @@ def plan_rollback(group: Group, cluster: Cluster, release: str | None) -> Rollba
 
     def look(connection: Connection) -> NodeState:
         own = wanted[connection.node]
-        paths = [file.path for file in (*own.files, *own.overlay)]
-        return node_state(connection, then, paths=[*paths, _config_path(own)])
+        paths = (file.path for file in (*own.files, *own.overlay))
+        return node_state(connection, then.with_files(*paths, _config_path(own)))
 
     states = group.all(look)
     steps: list[Step] = []
@@ -173,10 +173,7 @@ def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wante
     if found[0] not in whole:
         missing = [name for name in cluster.node_names if name not in found[0].digests]
         raise UsageError(
-            f"release {found[0].id} is not on every node",
-            where=", ".join(missing),
-            remedy="choose one that is whole: lingctl releases",
-            code="release-not-whole",
+            f"release {found[0].id} is not on every node", where=", ".join(missing), code="release-not-whole"
         )
     return found[0]
 
@@ -192,7 +189,6 @@ def _need(runtime: Runtime, state: NodeState, release: Release) -> None:
         raise NodeError(
             f"the weights of that release are not there any more: {release.weights}",
             where=state.node,
-            remedy="put them there again, or choose another release: lingctl releases",
             code="weights-missing",
         )
 

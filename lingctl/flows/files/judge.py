@@ -139,7 +139,6 @@ def _by_another(path: Path, document: dict[str, Any], engine: Engine) -> tuple[s
         f"{about.title} reads no such file: it is told everything on its command line",
         where=str(path),
         evidence=f"its keys: {', '.join(sorted(map(str, document))[:8]) or 'none'}",
-        remedy="give the model's config.json; or let MindIE judge the file: --engine mindie",
         code="file-of-another-engine",
     )
 

@@ -48,7 +48,6 @@ def manifests(
         raise ConfigurationError(
             "certificates are not exported: they would stand readable in the manifests",
             where="https, inter_node_tls",
-            remedy="export without them, and end TLS in front of the service (an Ingress)",
             code="export-certificates",
         )
     objects: list[dict[str, Any]] = []
@@ -58,7 +57,6 @@ def manifests(
         if node.devices != tuple(range(len(node.devices))):
             raise ConfigurationError(
                 f"{node.name} is to use cards {list(node.devices)}: a device plugin only counts cards",
-                remedy="use all cards of a node, from 0 on, or deploy without Kubernetes",
                 code="cards-not-countable",
             )
         files = release_files(cluster, node, addresses, weights, model_config)

@@ -81,7 +81,6 @@ def _need_part(cluster: Cluster, part: RenderPart) -> None:
     if part == "config" and not about.file_names:
         raise UsageError(
             f"{about.title} reads no config.json of its own: it is told everything on its command line",
-            remedy="see it in start.sh: lingctl render environment",
             code="config-not-needed",
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from lingctl.engines import engine_of, every_engine
@@ -33,6 +33,10 @@ class Look:
     paths: tuple[str, ...]  # the files that a release of hosts.yaml and its certificates may put there
     secret: str  # folder of what is never fetched
     weights: Mapping[str, str]  # the folders that may hold weights, by what they hold
+
+    def with_files(self, *paths: str) -> Look:
+        """The same, and more files that may be there."""
+        return replace(self, paths=tuple(dict.fromkeys((*self.paths, *paths))))
 
 
 def image_of(cluster: Cluster) -> str:
@@ -87,20 +91,18 @@ def node_states(
     return group.all(lambda connection: node_state(connection, look, programs.get(connection.node)))
 
 
-def node_state(
-    connection: Connection, look: Look, program: Program | None = None, *, paths: Iterable[str] = ()
-) -> NodeState:
+def node_state(connection: Connection, look: Look, program: Program | None = None) -> NodeState:
     """The state of one node; without our ``program`` there the weights are not looked at."""
-    questions = node_questions(look, paths)
+    questions = node_questions(look)
     if program is not None:
         questions.append(Question(WEIGHTS, program(*weights_words(look)), WEIGHTS_SECONDS))
     answers = probed(connection, questions, "look at the node")
-    return state_in(connection.node, answers, look, answers.get(WEIGHTS), paths=paths)
+    return state_in(connection.node, answers, look, answers.get(WEIGHTS))
 
 
-def node_questions(look: Look, paths: Iterable[str] = ()) -> list[Question]:
+def node_questions(look: Look) -> list[Question]:
     """What ``node_state`` asks, but for the weights."""
-    return state_questions(look.site, look.image, _wanted(look, paths), look.secret)
+    return state_questions(look.site, look.image, look.paths, look.secret)
 
 
 def weights_words(look: Look) -> tuple[str, ...]:
@@ -108,16 +110,10 @@ def weights_words(look: Look) -> tuple[str, ...]:
     return ("weights", "inspect", *look.weights.values())
 
 
-def state_in(
-    node: str, answers: Answers, look: Look, weights: Answer | None, *, paths: Iterable[str] = ()
-) -> NodeState:
+def state_in(node: str, answers: Answers, look: Look, weights: Answer | None) -> NodeState:
     """The state that is in a node's answers; ``weights`` is the one to ``weights_words``, if that was asked.
 
     Raises:
         NodeError: see ``read_state``.
     """
-    return read_state(node, answers, _wanted(look, paths), each_weights(weights, list(look.weights)))
-
-
-def _wanted(look: Look, paths: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys((*look.paths, *paths)))
+    return read_state(node, answers, look.paths, each_weights(weights, list(look.weights)))

@@ -49,7 +49,6 @@ def need_no_lost_node(group: Group, site: Site, verb: str) -> None:
         raise EngineError(
             "no daemon runs: nothing is deployed, or it was stopped",
             where=", ".join(site.nodes),
-            remedy="lingctl deploy",
             code="not-deployed",
         )
     if lost := _in_words(seen):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from lingctl.ascend.devices import DEV, read_dev
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import glance_questions
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
 from lingctl.checks.network import NOT_ASKED, Observations, judge
@@ -15,7 +16,6 @@ from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode
 from lingctl.checks.reach.picture import MeshPicture, mesh_picture
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, LingctlError, NodeError, NotAskedError
 from lingctl.events import Listener
@@ -26,7 +26,6 @@ from lingctl.flows.network.probe import (
     ask_nodes,
     facts_of,
     hits_of,
-    request_of,
 )
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Node
@@ -86,7 +85,7 @@ def check_network(group: Group, cluster: Cluster, options: CheckOptions, listene
 def questions_of_glance(cluster: Cluster, node: str) -> list[Question]:
     """What a node of a cluster that serves is asked; see ``glance_questions``."""
     scope = scope_of(cluster)
-    return glance_questions(request_of(scope, scope.node(node)))
+    return glance_questions(scope, scope.node(node))
 
 
 def glance(cluster: Cluster, records: Mapping[str, NodeAnswers]) -> tuple[Finding, ...]:

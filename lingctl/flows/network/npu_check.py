@@ -163,11 +163,7 @@ def _words(options: NpuOptions) -> list[str | int]:
 def _left_out(run: NodeProgram | LingctlError) -> LingctlError:
     if isinstance(run, LingctlError):
         return run
-    return NodeError(
-        "not asked: an all-reduce needs every node",
-        remedy="mend the other nodes first",
-        code="npu-left-out",
-    )
+    return NodeError("not asked: an all-reduce needs every node", code="npu-left-out")
 
 
 def _report(answers: Mapping[str, NpuAnswer | LingctlError], options: NpuOptions) -> NpuReport:

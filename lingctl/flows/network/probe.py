@@ -10,20 +10,19 @@ from dataclasses import dataclass, field, replace
 from lingctl.ascend.cards.ping import hccs_ping, ping, read_hccs_ping, read_ping
 from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.questions import (
-    NodeRequest,
     card_questions,
     pod_questions,
     questions,
     read_facts,
 )
 from lingctl.ascend.reach import reach_command
+from lingctl.ascend.scope import Scope
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode, Plane, Shot, plan_mesh
 from lingctl.checks.reach.reachability import targets_of
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import LingctlError, NodeError
 from lingctl.events import Event, Listener
-from lingctl.remote.command import Command, command
+from lingctl.remote.command import command
 from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.probe import Answer, Answers, Question, probe_script, probe_timeout, read_answers
@@ -50,25 +49,10 @@ class NodeAnswers:
     left_out: int = 0  # pings that the time limit, or the loss of the node, cut
 
 
-def request_of(scope: Scope, node: NodeScope) -> NodeRequest:
-    """What to ask one node."""
-    return NodeRequest(
-        cards=node.cards,
-        disks=scope.disks,
-        paths=node.paths,
-        writes=scope.writes,
-        digests=tuple(scope.digests),
-        image=scope.image,
-        runtime=scope.runtime,
-        service=Command(scope.service) if scope.service else None,
-    )
-
-
 def facts_of(scope: Scope, name: str, record: NodeAnswers) -> NodeFacts:
     """The facts in a node's record."""
-    request = request_of(scope, scope.node(name))
     answers = Answers(record.answers, record.complete)
-    return read_facts(name, request, answers, record.asked_at, record.heard_at)
+    return read_facts(scope.node(name), answers, record.asked_at, record.heard_at)
 
 
 def hits_of(scope: Scope, name: str, record: NodeAnswers) -> list[Hit]:
@@ -201,7 +185,7 @@ def _mesh(
 
 def first_questions(scope: Scope, name: str) -> list[Question]:
     """What a node is asked first."""
-    asked = questions(request_of(scope, scope.node(name)))
+    asked = questions(scope, scope.node(name))
     targets = targets_of(scope, name)
     if targets:
         asked.append(Question("reach", reach_command(list(targets)), 60, beside=True))

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import close, has_closing, is_closed
-from lingctl.checks.scope import Scope
 from lingctl.errors import ConfigurationError
 from lingctl.findings import Finding, Verdict, finding_in
 from lingctl.flows.network.check import NetworkReport, judged

@@ -67,7 +67,6 @@ class Lock:
                     self._trouble = LockedError(
                         "the lock of this cluster was given to somebody else while we held it",
                         where=self._connection.node,
-                        remedy="lingctl lock status tells who; run the same command again afterwards",
                         code="lock-lost",
                     )
                     return

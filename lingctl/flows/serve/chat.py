@@ -104,9 +104,7 @@ def chat(conversation: Conversation, talker: Talker) -> None:
     """
     if not conversation.chats:
         raise UsageError(
-            f"{conversation.model} is a base model: it continues texts and does not chat",
-            remedy="lingctl ask 'the beginning of a text'",
-            code="cannot-chat",
+            f"{conversation.model} is a base model: it continues texts and does not chat", code="cannot-chat"
         )
     with interrupts.of_a_part():
         while True:

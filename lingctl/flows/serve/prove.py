@@ -18,7 +18,7 @@ from lingctl.flows.serve.proof_texts import ProofOptions, ask_service
 from lingctl.remote.group import raise_failures
 from lingctl.serving.endpoint import Endpoint
 from lingctl.serving.http.exchange import Limits
-from lingctl.serving.proof.verdicts import TokenTexts, figures, questions_of, verdicts
+from lingctl.serving.proof.verdicts import Proof, questions_of
 
 _AN_ANSWER = 3600.0
 
@@ -118,9 +118,8 @@ def _proved(
     begun: BegunProof, nodes: Mapping[str, ProofNode], apart: list[Finding], listener: Listener
 ) -> ProofReport:
     texts, done = begun.texts, reckon(begun, nodes, listener)
-    shown = TokenTexts(done.pieces)
-    findings = [*apart, *done.lacking]
-    findings += verdicts(done.measured, texts.unknown, done.controls, done.not_made, shown)
+    proof = Proof(done.measured, done.controls, done.pieces)
+    findings = [*apart, *done.lacking, *proof.findings(texts.unknown, done.not_made)]
     if texts.unsteady:
         findings.append(
             Subject("greedy").warning(
@@ -130,5 +129,5 @@ def _proved(
         )
     answers = [*(one.answered for one in texts.known), *(one.answered for one in texts.unknown)]
     asked = tuple(questions_of(answers))
-    told = figures(done.measured, done.controls, shown)
+    told = proof.figures()
     return ProofReport(texts.url, texts.model, texts.kind, tuple(findings), asked, done.costs, told)

@@ -48,11 +48,7 @@ def wanted_model(text: str) -> WantedModel:
         model = find_model(text)
         return WantedModel(model.name, model.repository, model.folder)
     if not _REPOSITORY.match(text):
-        raise UsageError(
-            f"{text!r} is neither a model of the catalogue nor owner/name",
-            remedy="lingctl models lists the catalogue",
-            code="unknown-model",
-        )
+        raise UsageError(f"{text!r} is neither a model of the catalogue nor owner/name", code="unknown-model")
     for model in MODELS:
         if model.repository.lower() == text.lower():
             return WantedModel(model.name, model.repository, model.folder)

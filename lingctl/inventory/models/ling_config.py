@@ -79,7 +79,6 @@ def need_several_experts(config: Mapping[str, Any], engine: str) -> None:
         raise ConfigurationError(
             f"config.json asks for one expert a token with norm_topk_prob, which {engine} cannot compute",
             evidence=f"num_experts_per_tok: 1; norm_topk_prob: {config.get('norm_topk_prob', 'left out')}",
-            remedy="no Ling model does: take config.json from the same download as the weights",
             code="model-config-one-expert",
         )
 

@@ -70,9 +70,7 @@ def read_lines(path: Path) -> tuple[ConfigLine, ...]:
         return ()
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read {path}: {error.strerror}",
-            remedy="correct the file's mode, or do without it: ssh: {config: none} in hosts.yaml",
-            code="ssh-config-unreadable",
+            f"cannot read {path}: {error.strerror}", code="ssh-config-unreadable"
         ) from error
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.milestones import LONGEST_WORDS, milestones_in
+from lingctl.engine.words.relevance import Lived
 
 
 class LifeStage(IntEnum):
@@ -129,40 +130,28 @@ class Thrown:
     message: str  # its text, empty where it has none
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life(Lived):
     """What a console tells of its daemon."""
 
     stage: LifeStage = LifeStage.UNKNOWN  # how far it came
-    reached: int = -1  # index of the line that shows the stage
-    served: int | None = None  # index of its success line, or None
-    end: End | None = None  # how its end began, or None where the console shows no end
+    end: End | None = None
     thrown: tuple[Thrown, ...] = ()  # exceptions that ended a process, before the end began
-    status: str = ""  # its exit status as its shell told, or empty
-    # whether it took the first node's part with several nodes; None where it does not say
-    master: bool | None = None
     # the least that one of its tokenizer processes is known to have reached: ``none`` was started, one is
     # ``started``, all have their modules ``imported``, all are ``ready``
     tokenizers: Tokenizers = "none"
     last_request: str = ""  # method and path of the last request before the end, empty without one
 
-    @property
-    def ended_at(self) -> int | None:
-        """Index of the line with which its end began; None where the console shows no end."""
-        return self.end.at if self.end is not None else None
-
 
 def read_life(lines: Sequence[LogLine]) -> Life:
     """Read the whole console of one start."""
     stage, reached, served = milestones_in(lines, _MILESTONES, LifeStage.UNKNOWN)
-    master, status = None, ""
+    status = ""
     found_ends, thrown = list[End](), list[Thrown]()
     tokenizers: dict[str, Tokenizers] = {}
     requests: list[tuple[int, str]] = []
     for at, line in enumerate(lines):
         text = line.text[:LONGEST_WORDS]
-        if "GRPCCommunicator: Start to init as " in text:
-            master = "as Master" in text
         if shell := _SHELL.search(text):
             status = _SHELL_STATUS[shell[1]]
         if request := _REQUEST.search(text):
@@ -184,7 +173,6 @@ def read_life(lines: Sequence[LogLine]) -> Life:
         end=end,
         thrown=tuple(one for one in thrown if _before(one, end, lines)),
         status=status,
-        master=master,
         tokenizers=min(tokenizers.values(), key=_TOKENIZER_STEPS.index, default="none"),
         last_request=before[-1] if before else "",
     )

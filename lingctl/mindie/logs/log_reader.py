@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from lingctl.engine.logs import CodeMeaning, Diagnosis, Explanation
 from lingctl.engine.words.log_lines import LogLine, read_lines
@@ -61,11 +62,8 @@ class MindieLogs(LogReading[Life]):
             part = _PART.search(text)
             if part is None or (part[1] == "Master") is (place == 0):
                 continue
-            failure = self.catalogue.named("E24" if place else "E25")
             line = read_lines(part[0])[0]
-            return node, Explanation(
-                failure.id, line.text, failure.cause, failure.remedy, failure.kind, time=line.time
-            )
+            return node, self._certain("E24" if place else "E25", line.text, time=line.time)
         return None
 
     def better_word(self, logs: Mapping[str, str], best: Diagnosis) -> Diagnosis | None:
@@ -76,12 +74,15 @@ class MindieLogs(LogReading[Life]):
         found = {node: limits[1] for node, text in logs.items() if (limits := _LIMITS.search(text))}
         if len(set(found.values())) < 2:
             return None
-        failure = self.catalogue.named("A41")
         detail = "; ".join(f"{node}: {limits}" for node, limits in found.items())
-        said = Explanation(
-            failure.id, best.evidence, failure.cause, failure.remedy, failure.kind, detail=detail
-        )
-        return Diagnosis(best.node, said, best.evidence)
+        return Diagnosis(best.node, self._certain("A41", best.evidence, detail=detail), best.evidence)
+
+    def _certain(
+        self, name: str, line: str, *, detail: str = "", time: datetime | None = None
+    ) -> Explanation:
+        """What is told from the consoles of all nodes together, by its row of the catalogue."""
+        row = self.catalogue.named(name)
+        return Explanation(row.id, line, row.cause, row.remedy, row.kind, detail=detail, time=time)
 
     def own_code(self, word: str) -> CodeMeaning | None:
         return meaning_of_own(word, self.catalogue)

@@ -7,7 +7,7 @@ import os
 from typing import List, NamedTuple, Sequence, Tuple
 
 from lingctl.node.files import copy_file
-from lingctl.node.folders import inside, need_open
+from lingctl.node.folders import inside, need_open, visible
 
 _WEIGHTS = (
     ".bin",
@@ -37,17 +37,13 @@ def find_companions(folder: str, weights: Sequence[str]) -> Companions:
     """Companions in ``folder`` and below, without hidden files (``.git``, caches) and ``weights``.
 
     Links to files are followed, as download caches use them; links to folders are not.
+
+    Raises:
+        OSError: a folder below cannot be read: what is in it is not nothing.
     """
-    names: List[str] = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        relative = os.path.relpath(here, folder)
-        for name in sorted(files):
-            path = os.path.normpath(os.path.join(relative, name))
-            if name.startswith(".") or name.endswith(_WEIGHTS) or path in weights:
-                continue
-            if os.path.isfile(os.path.join(folder, path)):
-                names.append(path)
+    paths = [os.path.join(here, name) for here, files in visible(folder) for name in files]
+    found = [os.path.relpath(path, folder) for path in paths if os.path.isfile(path)]
+    names = [name for name in found if not name.endswith(_WEIGHTS) and name not in weights]
     return Companions(tuple(names), sum(os.path.getsize(os.path.join(folder, name)) for name in names))
 
 

@@ -16,24 +16,25 @@ class Dtype(NamedTuple):
     size: int  # bytes per element
     swap: int  # bytes that change places between byte orders (a complex number swaps its halves apart)
     per_element: int = 1  # values packed in one element; the shape in the header counts values
+    storage: str = ""  # torch's class of a storage of it, where it has one
 
 
 _ALL = (
-    Dtype("float64", "F64", 8, 8),
-    Dtype("float32", "F32", 4, 4),
-    Dtype("float16", "F16", 2, 2),
-    Dtype("bfloat16", "BF16", 2, 2),
-    Dtype("int64", "I64", 8, 8),
-    Dtype("int32", "I32", 4, 4),
-    Dtype("int16", "I16", 2, 2),
-    Dtype("int8", "I8", 1, 1),
-    Dtype("uint8", "U8", 1, 1),
-    Dtype("bool", "BOOL", 1, 1),
+    Dtype("float64", "F64", 8, 8, storage="DoubleStorage"),
+    Dtype("float32", "F32", 4, 4, storage="FloatStorage"),
+    Dtype("float16", "F16", 2, 2, storage="HalfStorage"),
+    Dtype("bfloat16", "BF16", 2, 2, storage="BFloat16Storage"),
+    Dtype("int64", "I64", 8, 8, storage="LongStorage"),
+    Dtype("int32", "I32", 4, 4, storage="IntStorage"),
+    Dtype("int16", "I16", 2, 2, storage="ShortStorage"),
+    Dtype("int8", "I8", 1, 1, storage="CharStorage"),
+    Dtype("uint8", "U8", 1, 1, storage="ByteStorage"),
+    Dtype("bool", "BOOL", 1, 1, storage="BoolStorage"),
     Dtype("uint16", "U16", 2, 2),
     Dtype("uint32", "U32", 4, 4),
     Dtype("uint64", "U64", 8, 8),
-    Dtype("complex64", "C64", 8, 4),
-    Dtype("complex128", None, 16, 8),
+    Dtype("complex64", "C64", 8, 4, storage="ComplexFloatStorage"),
+    Dtype("complex128", None, 16, 8, storage="ComplexDoubleStorage"),
     Dtype("complex32", None, 4, 2),
     Dtype("float8_e4m3fn", "F8_E4M3", 1, 1),
     Dtype("float8_e5m2", "F8_E5M2", 1, 1),
@@ -41,37 +42,18 @@ _ALL = (
     Dtype("float8_e5m2fnuz", "F8_E5M2FNUZ", 1, 1),
     Dtype("float8_e8m0fnu", "F8_E8M0", 1, 1),
     Dtype("float4_e2m1fn_x2", "F4", 1, 1, 2),
-    Dtype("qint8", None, 1, 1),
-    Dtype("quint8", None, 1, 1),
-    Dtype("qint32", None, 4, 4),
-    Dtype("quint4x2", None, 1, 1),
-    Dtype("quint2x4", None, 1, 1),
+    Dtype("qint8", None, 1, 1, storage="QInt8Storage"),
+    Dtype("quint8", None, 1, 1, storage="QUInt8Storage"),
+    Dtype("qint32", None, 4, 4, storage="QInt32Storage"),
+    Dtype("quint4x2", None, 1, 1, storage="QUInt4x2Storage"),
+    Dtype("quint2x4", None, 1, 1, storage="QUInt2x4Storage"),
 )
 
 BY_NAME: Dict[str, Dtype] = {dtype.name: dtype for dtype in _ALL}
-BYTES = BY_NAME["uint8"]
 
 # The class of a typed storage names its element type.
-BY_STORAGE_CLASS: Dict[str, Dtype] = {
-    "DoubleStorage": BY_NAME["float64"],
-    "FloatStorage": BY_NAME["float32"],
-    "HalfStorage": BY_NAME["float16"],
-    "BFloat16Storage": BY_NAME["bfloat16"],
-    "LongStorage": BY_NAME["int64"],
-    "IntStorage": BY_NAME["int32"],
-    "ShortStorage": BY_NAME["int16"],
-    "CharStorage": BY_NAME["int8"],
-    "ByteStorage": BY_NAME["uint8"],
-    "BoolStorage": BY_NAME["bool"],
-    "ComplexFloatStorage": BY_NAME["complex64"],
-    "ComplexDoubleStorage": BY_NAME["complex128"],
-    "UntypedStorage": BYTES,
-    "QInt8Storage": BY_NAME["qint8"],
-    "QUInt8Storage": BY_NAME["quint8"],
-    "QInt32Storage": BY_NAME["qint32"],
-    "QUInt4x2Storage": BY_NAME["quint4x2"],
-    "QUInt2x4Storage": BY_NAME["quint2x4"],
-}
+BY_STORAGE_CLASS = {dtype.storage: dtype for dtype in _ALL if dtype.storage}
+BY_STORAGE_CLASS["UntypedStorage"] = BY_NAME["uint8"]
 
 # Bits per value in a safetensors header.
 SAFETENSORS_BITS: Dict[str, int] = {

@@ -8,6 +8,7 @@ about once, whatever the strides.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Callable, Dict, Iterator, List, Literal, NamedTuple, Sequence, Tuple
 
 from lingctl.node.checkpoint.dtypes import Dtype
@@ -38,10 +39,7 @@ class View(NamedTuple):
     @property
     def elements(self) -> int:
         """Number of elements of the view."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return math.prod(self.shape)
 
     @property
     def header_shape(self) -> Tuple[int, ...]:
@@ -98,9 +96,7 @@ def _dimensions(view: View) -> List[_Dimension]:
 def _cut(
     dimensions: List[_Dimension], source: int, target: int, width: int, read: Read, limit: int
 ) -> Iterator[Tuple[int, memoryview]]:
-    count = 1
-    for dimension in dimensions:
-        count *= dimension.size
+    count = math.prod(size for size, _, _ in dimensions)
     extents = [(size - 1) * stride for size, stride, _ in dimensions]
     span = (sum(extents) + 1) * width
     if count * width <= limit and span <= limit:

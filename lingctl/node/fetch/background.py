@@ -159,7 +159,6 @@ def follow(place: Place, report: Report, child: Optional[Child] = None) -> Dict[
                 "the download died" if event else "no download runs here",
                 where=place.folder,
                 evidence=place.log_tail(),
-                remedy="run the same command again: it goes on where it stopped",
                 code="download-died",
             )
         if _reader_is_gone():

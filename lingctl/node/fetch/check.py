@@ -61,7 +61,6 @@ def _problem(file: ListedFile, found: str, instead: Optional[Trouble]) -> Troubl
     return Trouble(
         f"{file.path} arrived as other bytes than the source lists{what}",
         evidence=f"listed: {_listed(file)}\narrived: {found}",
-        remedy="run it again; if it stays so, a proxy or the source itself changes the bytes",
         code="wrong-bytes",
     )
 

@@ -11,11 +11,8 @@ from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, blocks_of, opened, sha256_of, system_trouble, write_all
-from lingctl.node.folders import need_open, walked
+from lingctl.node.folders import need_open, visible
 from lingctl.node.trouble import Trouble
-
-# In the root of a disk; root alone may read it, and no weights are in it.
-_OF_DISK = "lost+found"
 
 
 class FolderSource:
@@ -77,14 +74,11 @@ def visible_files(folder: str) -> List[str]:
     """
     if not os.path.isdir(folder):
         raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
-    found = []
     try:
-        for here, folders, files in walked(folder):
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != _OF_DISK)
-            found += [os.path.relpath(os.path.join(here, name), folder) for name in files if name[0] != "."]
+        paths = [os.path.join(here, name) for here, files in visible(folder) for name in files]
     except OSError as error:
         raise system_trouble(error) from error
-    return sorted(found)
+    return sorted(os.path.relpath(path, folder) for path in paths)
 
 
 def copy(source: str, target: str, file: ListedFile, progress: OnProgress) -> Optional[str]:

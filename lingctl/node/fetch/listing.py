@@ -68,7 +68,6 @@ def _read_entry(entry: object, where: str) -> ListedFile:
             f"lists the SHA-256 of nothing for {path}, which has {size} bytes: its upload there went wrong",
             where=where,
             evidence=f"{HASH_OF_NOTHING}  {path}",
-            remedy="tell its publisher; until then take another --revision, or another hub with --source",
             code="hub-hash-of-nothing",
         )
     if not _SHA256.match(sha256) and not _GIT.match(git):

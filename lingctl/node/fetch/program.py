@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
 import time
 from dataclasses import asdict
 from typing import Callable, Dict, Optional
@@ -17,13 +15,13 @@ from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, load
 from lingctl.node.fetch.worker import fill, look, source_of
-from lingctl.node.files import system_trouble, write_whole
+from lingctl.node.files import system_trouble
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
-_SERVE, _SERVING = "serve", "serve.json"
-_WAIT_SECONDS = 20.0
+_SERVE = "serve"
+_WAIT_SECONDS, _PAUSE = 20.0, 0.02
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +59,12 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
         return asdict(answer)
     background.stop(place, _SERVE)
     place.make()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place.inside(_SERVING))
-    child = background.begin(place, lambda: _serve(place))
-    return {**asdict(answer), **_port(place, _SERVING, child.ended)}
+    tls = context(place.inside("tls"), _SERVE, server=True)
+    server = FileServer(place, request.files or (), tls, request.host, request.port)
+    child = background.begin(place, lambda: _serve(place, server))
+    while place.holder(_SERVE) is None and not child.ended(_PAUSE):
+        pass  # by the process number beside its lock it is ended
+    return {**asdict(answer), "port": server.port}
 
 
 def _follow(place: Place, report: Report) -> Dict[str, object]:
@@ -107,32 +107,23 @@ def _trouble_of(error: BaseException, place: Place) -> Trouble:
     if isinstance(error, OSError):
         return system_trouble(error, "" if error.filename else place.folder)
     what = "stopped" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-    return Trouble(what, where=place.folder, remedy="run it again: it goes on", code="stopped")
+    return Trouble(what, where=place.folder, code="stopped")
 
 
-def _serve(place: Place) -> None:
+def _serve(place: Place, server: FileServer) -> None:
     """Give files to other machines until nobody asks any more."""
-    request = _request(place, keep=True)
     with place.locked(_SERVE):
-        tls = context(place.inside("tls"), _SERVE, server=True)
-        server = FileServer(place, request.files or (), tls, request.host, request.port)
-        write_whole(place.inside(_SERVING), json.dumps({"port": server.port}).encode())
         server.serve()
 
 
 def _push_port(place: Place, report: Report) -> Dict[str, object]:
-    """The port on which a push is awaited."""
-    return _port(place, PORT_FILE, lambda: False)
-
-
-def _port(place: Place, name: str, ended: Callable[[], bool]) -> Dict[str, object]:
-    """The port that a background program tells in its file, as soon as it does."""
+    """The port on which a push is awaited, as soon as the background program tells it."""
     deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline and not ended():
-        port = _read_port(place.inside(name))
+    while time.monotonic() < deadline:
+        port = _read_port(place.inside(PORT_FILE))
         if port is not None:
             return {"port": port}
-        time.sleep(0.02)
+        time.sleep(_PAUSE)
     raise Trouble(
         "nothing listens here",
         where=place.folder,

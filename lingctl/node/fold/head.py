@@ -112,11 +112,11 @@ def fold_file(place: HeadPlace, target: str, lengths: List[float], written: Tick
 
 def _folded(source: int, place: HeadPlace, by: List[float]) -> Iterator[Tuple[int, bytes]]:
     """All of the file as it will be, piece by piece, with their places."""
-    yield from _pieces(source, 0, place.first)
+    yield from _pieces(source, place, 0, place.first)
     for at, data in _blocks(source, place):
         block = divided(read_floats(data, place.entry.dtype), by)
         yield at, write_floats(block, place.entry.dtype)
-    yield from _pieces(source, place.first + place.size, os.fstat(source).st_size)
+    yield from _pieces(source, place, place.first + place.size, os.fstat(source).st_size)
 
 
 def _prove(
@@ -125,7 +125,7 @@ def _prove(
     """Read it back: all but the head is the source's; the head is what was written, its columns 1 long."""
     size, end = os.fstat(source).st_size, place.first + place.size
     for start, stop in ((0, place.first), (end, size)):
-        for at, data in _pieces(source, start, stop):
+        for at, data in _pieces(source, place, start, stop):
             if os.pread(written, len(data), at) != data:
                 raise _differs(place.path, f"at byte {at}")
             proved(len(data))
@@ -156,12 +156,15 @@ def _blocks(descriptor: int, place: HeadPlace) -> Iterator[Tuple[int, bytes]]:
     """The head, whole rows at a time, with their place in the file."""
     columns = place.entry.shape[1]
     step = rows_at_once(columns) * columns * BYTES[place.entry.dtype]
-    return _pieces(descriptor, place.first, place.first + place.size, step)
+    return _pieces(descriptor, place, place.first, place.first + place.size, step)
 
 
-def _pieces(descriptor: int, start: int, stop: int, step: int = _BLOCK) -> Iterator[Tuple[int, bytes]]:
+def _pieces(
+    descriptor: int, place: HeadPlace, start: int, stop: int, step: int = _BLOCK
+) -> Iterator[Tuple[int, bytes]]:
     for at in range(start, stop, step):
         data = bytearray(min(step, stop - at))
         if read_at(descriptor, memoryview(data), at) < len(data):
-            raise Trouble("the file ends too early", code="source-changed")
+            what, remedy = "the file ends too early", "wait until nobody writes to it, then the same again"
+            raise Trouble(what, where=place.path, remedy=remedy, code="source-changed")
         yield at, bytes(data)

@@ -10,8 +10,10 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 from typing import Any, BinaryIO, Dict, Iterator, Mapping, Set
 
+from lingctl.node.files import FILE_MODE
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
@@ -34,7 +36,6 @@ def read_asked(folder: str) -> Dict[str, Any]:
             "the requests of the batch are not there",
             where=path,
             evidence=str(error),
-            remedy="run lingctl batch --offline again: it sends them",
             code="offline-requests",
         ) from error
 
@@ -103,10 +104,16 @@ class AnswerFile:
 
     def _open(self) -> BinaryIO:
         try:
-            file = open(self._path, "a+b")  # noqa: SIM115  (it is closed with the program)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            # It is closed with the program.
+            file = os.fdopen(os.open(self._path, flags, FILE_MODE), "a+b")
         except OSError as error:
             raise Trouble(
-                "the answers cannot be written", where=self._path, evidence=str(error), code="write-failed"
+                "the answers cannot be written",
+                where=self._path,
+                evidence=str(error),
+                remedy=f"look at it on the node: ls -ld {shlex.quote(self._path)}",
+                code="write-failed",
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,7 +121,6 @@ class AnswerFile:
             raise Trouble(
                 "this batch is being answered on the node already",
                 where=self._path,
-                remedy="wait for it; the same command then brings its answers",
                 code="offline-busy",
                 exit_status=5,
             ) from None

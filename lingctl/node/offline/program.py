@@ -132,7 +132,6 @@ class _Engine:
             raise Trouble(
                 f"vLLM died: {type(error).__name__}",
                 evidence=str(error),
-                remedy="what it printed tells why; the same command goes on with what is left",
                 code="offline-died",
             ) from error
         at = int(time.time())

@@ -160,7 +160,6 @@ def _refuse_unfit(state: TreeState) -> None:
             state.problems[-1],
             where=state.root,
             evidence="\n".join(state.missing),
-            remedy="use MindIE 1.0.0 or 3.0.0; lingctl patch status --record prints what this tree is",
             code="overlay-unsupported",
         )
 

@@ -82,7 +82,6 @@ def make_package(document: Mapping[str, Any]) -> Package:
     if document.get("schema") != SCHEMA:
         raise Trouble(
             f"the overlay's package has schema {document.get('schema')!r}, this program reads {SCHEMA}",
-            remedy="use one version of lingctl everywhere",
             code="overlay-package",
         )
     try:

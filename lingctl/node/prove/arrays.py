@@ -207,6 +207,5 @@ def find_arrays(wanted: str = "") -> Any:  # noqa: ANN401  (NumpyArrays or Torch
         "neither torch nor numpy can be imported, and plain Python would take weeks",
         where=sys.executable,
         evidence="\n".join(failed),
-        remedy="run it where the engine is (its container has torch), or: pip install numpy",
         code="prove-no-arrays",
     )

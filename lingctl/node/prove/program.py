@@ -146,7 +146,6 @@ def _config(folder: str) -> Tuple[Mapping[str, object], str]:
     raise Trouble(
         "no config.json that could be read",
         where=folder,
-        remedy="download it again",
         code="model-config-missing",
     )
 

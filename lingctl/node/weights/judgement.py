@@ -17,6 +17,7 @@ from lingctl.node.weights.present import Present
 
 SINGLE_SAFETENSORS = "model.safetensors"
 SINGLE_TORCH = "pytorch_model.bin"
+_INDEXES = {"safetensors": INDEX, "bin": TORCH_INDEX}
 _OF_MANY = re.compile(r"-of-0*(\d{1,9})\.(?:safetensors|bin)$")
 _LORA = re.compile(
     r"(?:^|[._])lora_(?:[AB]|embedding_[AB]|magnitude_vector|up|down|linear_layer)(?:[._]|$)"
@@ -54,7 +55,6 @@ class FolderEvidence(NamedTuple):
             if one.name.endswith(".safetensors")
             and one.kind == "file"
             and one.name not in listed
-            and not one.name.startswith(".")
             and one.name not in aside
         )
 
@@ -67,6 +67,11 @@ class WeightSet(NamedTuple):
     weight_map: Mapping[str, str] = {}  # what the index says; empty without one
     problems: Tuple[Trouble, ...] = ()  # what is wrong before a file is read
     total_size: Optional[int] = None  # as the index has it
+
+    @property
+    def index_name(self) -> str:
+        """Name of the index that files of this form have."""
+        return _INDEXES[self.form]
 
 
 def names_aside(evidence: FolderEvidence) -> Dict[str, str]:
@@ -100,25 +105,21 @@ def sets_of(evidence: FolderEvidence) -> Tuple[WeightSet, ...]:
     """The sets of files that may be the model, the likeliest first."""
     aside = names_aside(evidence)
     usable = [one.name for one in evidence.seen if one.name not in aside]
-    tensors = [name for name in usable if name.endswith(".safetensors")]
-    bins = [name for name in usable if name.endswith(".bin")]
     unfinished = any(one.name == RECEIPT for one in evidence.seen)
     found: List[WeightSet] = []
-    forms = (
-        ("safetensors", tensors, SINGLE_SAFETENSORS, INDEX),
-        ("bin", bins, SINGLE_TORCH, TORCH_INDEX),
-    )
-    for form, names, single, index in forms:
-        indexed = list(_indexed(form, index, evidence))
+    for form, single in (("safetensors", SINGLE_SAFETENSORS), ("bin", SINGLE_TORCH)):
+        names = [name for name in usable if name.endswith(f".{form}")]
+        indexed = list(_indexed(form, evidence))
         found += indexed
         if indexed and single in names and single not in indexed[0].files:
             found.append(WeightSet(form, (single,)))
         elif not indexed:
-            found += _without_index(form, names, single, index, unfinished and form == "safetensors")
+            found += _without_index(form, names, single, unfinished and form == "safetensors")
     return tuple(sorted(found, key=lambda it: it.form == "safetensors" and not _has_usual_name(it)))
 
 
-def _indexed(form: str, name: str, evidence: FolderEvidence) -> Iterator[WeightSet]:
+def _indexed(form: str, evidence: FolderEvidence) -> Iterator[WeightSet]:
+    name = _INDEXES[form]
     if name in evidence.broken:
         yield WeightSet(form, (), problems=(evidence.broken[name],))
     if name not in evidence.indexes:
@@ -144,10 +145,9 @@ def _indexed(form: str, name: str, evidence: FolderEvidence) -> Iterator[WeightS
     yield WeightSet(form, there, index.weight_map, problems, index.total_size)
 
 
-def _without_index(
-    form: str, names: Sequence[str], single: str, index: str, unfinished: bool
-) -> Iterator[WeightSet]:
+def _without_index(form: str, names: Sequence[str], single: str, unfinished: bool) -> Iterator[WeightSet]:
     """Files of one form for which there is no index: one is whole in itself, of many nobody knows."""
+    index = _INDEXES[form]
     many = [name for name in names if int((_OF_MANY.findall(name) or ["1"])[0]) > 1]
     if unfinished and names:
         what = "the conversion into it was not finished"
@@ -194,8 +194,7 @@ def left_aside(
         if chosen is None or one.name in aside or one.name in chosen.files:
             continue
         if one.name in (INDEX, TORCH_INDEX):
-            own = INDEX if chosen.form == "safetensors" else TORCH_INDEX
-            if one.name != own or not (chosen.weight_map or chosen.problems):
+            if one.name != chosen.index_name or not (chosen.weight_map or chosen.problems):
                 aside[one.name] = "an index of files that are not taken"
         elif one.name.endswith((".safetensors", ".bin")):
             aside[one.name] = "another set of weights" if one.name in elsewhere else "in no set of weights"

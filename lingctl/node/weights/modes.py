@@ -12,7 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import is_shared, planted, walked
+from lingctl.node.folders import is_shared, planted, visible
 from lingctl.node.trouble import Trouble
 
 
@@ -85,12 +85,9 @@ def _set(path: str, owner: int, reason: str, *, foreign: bool) -> None:
 
 def _all(folder: str) -> Iterator[Tuple[str, str]]:
     """Name and path of the folder and of all that is in it, but for hidden names: nobody loads these."""
-    for here, folders, files in walked(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield os.path.relpath(here, folder), here
-        for name in sorted(files):
-            path = os.path.join(here, name)
-            if not name.startswith(".") and os.path.isfile(path):
+    for here, files in visible(folder):
+        for path in (here, *(os.path.join(here, name) for name in files)):
+            if path == here or os.path.isfile(path):
                 yield os.path.relpath(path, folder), path
 
 

@@ -74,9 +74,8 @@ def read_set(folder: str, chosen: WeightSet, config: Optional[Dict[str, object]]
     fit = NOT_COMPARED if config is None else judge(config, found.tensors)
     if _forgets(fit, config, found):
         what = f"{len(found.unlisted)} tensors are not where the index says: it does not list them"
-        index = INDEX if chosen.form == "safetensors" else TORCH_INDEX
         remedy = "index and files are not of one model: get both again"
-        return _with(found, _index_differs(index, what, list(found.unlisted), remedy))
+        return _with(found, _index_differs(chosen.index_name, what, list(found.unlisted), remedy))
     return found._replace(fit=fit)
 
 

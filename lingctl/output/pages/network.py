@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.cards.signal import Counters, LinkHistory, Optics
 from lingctl.ascend.facts import CardFacts, NodeFacts
+from lingctl.ascend.scope import NodeScope
 from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version
-from lingctl.checks.scope import NodeScope
 from lingctl.findings import Finding, Verdict, in_short, worst
 from lingctl.flows.network.check import NetworkReport
 from lingctl.output.pages.mesh import mesh_tables

@@ -135,9 +135,7 @@ def read_question(given: str) -> str:
     piped = not given and not sys.stdin.isatty()
     asked = _bounded(sys.stdin.read(_LONGEST + 1) if given == "-" or piped else given, _LONGEST)
     if not asked.strip():
-        raise UsageError(
-            "there is no question", remedy="lingctl ask 'Who are you?'", where="QUESTION", code="no-question"
-        )
+        raise UsageError("there is no question", where="QUESTION", code="no-question")
     return asked.strip() if given == "-" or piped else asked
 
 

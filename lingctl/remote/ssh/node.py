@@ -74,7 +74,6 @@ class SshConnection(ShellConnection):
                     raise NodeError(
                         f"{title}: it prints without end: more than 64 MB beyond what any answer has",
                         where=self._node,
-                        remedy="log in there and see what its shell or tools print",
                         code="output-endless",
                     ) from None
                 except NotRunError as error:

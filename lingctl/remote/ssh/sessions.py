@@ -152,10 +152,7 @@ class Sessions:
             line.most = max(1, others)
         if not others:
             raise ConnectError(
-                "the SSH server opens no session for commands",
-                where=self._node,
-                remedy="let it: MaxSessions 10 in its sshd_config, or without that line",
-                code="no-session",
+                "the SSH server opens no session for commands", where=self._node, code="no-session"
             )
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lingctl.sandbox.docker.trouble import DockerError
 from lingctl.sandbox.image_tree import remove_tree
+from lingctl.sandbox.state import locked
 
 HOME = Path("/var/lib/docker")
+# Whoever changes containers holds it.
+LOCK = HOME / "lock"
 _CONTAINERS = HOME / "containers"
 # What docker says of a container that ran when its host went down.
 _LOST = 255
@@ -102,15 +102,6 @@ class Container:
         return self.run.status == "running"
 
 
-@contextmanager
-def locked() -> Iterator[None]:
-    """Nobody else changes containers meanwhile."""
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def containers() -> list[Container]:
     """All containers, the newest first."""
     found = []
@@ -154,7 +145,7 @@ def save(container: Container) -> None:
 
 def set_run(container: Container, **values: object) -> Container:
     """Replace parts of its run state, on disk too; a container that was removed meanwhile stays removed."""
-    with locked():
+    with locked(LOCK):
         path = container.folder / "config.json"
         latest = _read(path) if path.exists() else container
         changed = replace(latest, run=replace(latest.run, **values))  # type: ignore[arg-type]  # fields by name

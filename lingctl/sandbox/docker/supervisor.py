@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from lingctl.sandbox.docker.inside import be_container, become
-from lingctl.sandbox.docker.store import Container, locked, remove, set_run, started_ticks
+from lingctl.sandbox.docker.store import LOCK, Container, remove, set_run, started_ticks
 from lingctl.sandbox.docker.streams import exit_status, point, pump, tell
 from lingctl.sandbox.mounts import NEW_IPC, NEW_MOUNTS, NEW_NET, NEW_PIDS, NEW_UTS, join_namespace, unshare
+from lingctl.sandbox.state import locked
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -111,7 +112,7 @@ def supervise_container(container: Container, said: int, life: int, attach: bool
     status = exit_status(os.waitpid(pid, 0)[1])
     set_run(container, status="exited", pid=0, exit_code=status, finished_at=now())
     if container.auto_remove:
-        with locked():
+        with locked(LOCK):
             remove(container)
     if attach:
         tell(said, {"exit": status})

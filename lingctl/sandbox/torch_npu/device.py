@@ -1,22 +1,21 @@
 """``torch.npu``: the cards that a container was given, as the node's state has them now.
 
-They are counted from 0, whatever their physical ids are, after ``ASCEND_RT_VISIBLE_DEVICES``, which ends at
-the first number that is none. A card that hangs is waited for as long as CANN waits, at the sandbox's pace.
+They are counted as for the daemon (``visible_cards``). A card that hangs is waited for as long as CANN waits,
+at the sandbox's pace.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
 from lingctl.sandbox import state
+from lingctl.sandbox.engine.machine.surroundings import visible_cards
 from lingctl.sandbox.tools.card_processes import card_processes
 from lingctl.sandbox.torch_npu import words
 
 VERSION = "2.1.0.post10"
-_VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
 # How long CANN tries to start a card that does not answer is not documented; minutes, by users' reports.
 _START_SECONDS = 120
 _started: list[int] = []
@@ -35,7 +34,7 @@ def need_driver() -> None:
 
 def device_count() -> int:
     """How many cards there are."""
-    return len(_visible())
+    return len(visible_cards())
 
 
 def is_available() -> bool:
@@ -76,7 +75,7 @@ def pace() -> float:
 def card_at(index: int) -> state.Card:
     """A card of this node, by its number here, as it is now."""
     by_id = {card.id: card for card in state.this_node().cards}
-    return by_id[_visible()[index]]
+    return by_id[visible_cards()[index]]
 
 
 def miscomputes(place: str) -> bool:
@@ -87,19 +86,3 @@ def miscomputes(place: str) -> bool:
 def shared(index: int) -> bool:
     """Whether a process of an engine uses the card."""
     return any(process.card == card_at(index).id for process in card_processes())
-
-
-def _visible() -> list[int]:
-    """Physical ids, in the order in which they are counted."""
-    names = [re.fullmatch(r"davinci(\d+)", path.name) for path in Path("/dev").glob("davinci*")]
-    there = {card.id for card in state.this_node().cards if card.present}
-    cards = sorted(int(name[1]) for name in names if name and int(name[1]) in there)
-    chosen = os.environ.get(_VISIBLE)
-    if chosen is None:
-        return cards
-    found: list[int] = []
-    for part in chosen.split(","):
-        if not part.strip().isdecimal() or int(part) >= len(cards):
-            break
-        found.append(cards[int(part)])
-    return found

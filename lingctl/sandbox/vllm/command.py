@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 _CARDS = "ASCEND_RT_VISIBLE_DEVICES"
@@ -36,9 +37,11 @@ def refusal(arguments: Sequence[str], environment: dict[str, str], dev: Path = P
     if not (there and managers and _found(_DRIVER, libraries)):
         return "RuntimeError: Failed to infer device type"
     # A container's cards are counted from 0, whatever they are called: a user's report of physical ids.
+    # What follows a number that is none does not count, and nothing does where they do not ascend.
     numbers = [str(number) for number in range(len(there))]
-    visible = environment.get(_CARDS, ",".join(numbers)).split(",")
-    here, needed = [card for card in visible if card.strip() in numbers], cards_needed(arguments)
+    visible = environment.get(_CARDS, ",".join(numbers)).replace(" ", "").split(",")
+    here = [int(card) for card in takewhile(numbers.__contains__, visible)]
+    here, needed = here if here == sorted(set(here)) else [], cards_needed(arguments)
     if needed > len(here):
         return (
             "RuntimeError: SetDevice:build/CMakeFiles/torch_npu/NPUFunctions.cpp:NPU function error: "

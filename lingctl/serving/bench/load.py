@@ -199,7 +199,6 @@ def _allow_files(wanted: int, *, required: bool) -> None:
     if most < wanted and required:
         raise UsageError(
             f"{wanted} connections are more than this machine allows one process ({most} open files)",
-            remedy="lower --concurrency, or raise the limit: ulimit -Hn",
             code="too-many-connections",
         )
 

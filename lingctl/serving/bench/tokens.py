@@ -22,30 +22,17 @@ def tokenizer_at(path: Path) -> CountTokens:
     """
     file = path / "tokenizer.json" if is_folder(path) else path
     if not is_file(file):
-        raise UsageError(
-            f"no tokenizer: {file}",
-            where="--tokenizer",
-            remedy="name the model's folder, or its tokenizer.json",
-            code="no-tokenizer",
-        )
+        raise UsageError(f"no tokenizer: {file}", where="--tokenizer", code="no-tokenizer")
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise UsageError(
-            "the library 'tokenizers' is not installed",
-            where="--tokenizer",
-            remedy="pip install tokenizers, or leave --tokenizer out: events with tokens are counted then",
-            code="no-tokenizers",
+            "the library 'tokenizers' is not installed", where="--tokenizer", code="no-tokenizers"
         ) from error
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises nothing narrower
-        raise ConfigurationError(
-            f"not a tokenizer: {error}",
-            where=str(file),
-            remedy="download it again: a Git-LFS pointer or a web page in its place looks like this",
-            code="tokenizer",
-        ) from error
+        raise ConfigurationError(f"not a tokenizer: {error}", where=str(file), code="tokenizer") from error
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from lingctl.serving.faults import words_in_stream
 from lingctl.serving.http.answers import Piece
@@ -19,42 +19,44 @@ class EventReader:
         self._parser = SseParser()
         self._finished = False  # whether an event said that generation ended, or what went wrong
 
-    def feed(self, data: bytes) -> Iterator[Piece | ExchangeTrouble]:
+    def feed(self, data: bytes) -> list[Piece | ExchangeTrouble]:
         """What the events hold that ``data`` completes."""
         try:
-            payloads = self._parser.feed(data)
+            return self._read(self._parser.feed(data))
         except MalformedStream as error:
-            yield ExchangeTrouble("malformed", str(error))
-            return
-        yield from self._read(payloads)
+            return [ExchangeTrouble("malformed", str(error))]
 
-    def end(self) -> Iterator[Piece | ExchangeTrouble]:
+    def end(self) -> list[Piece | ExchangeTrouble]:
         """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
 
         Most have ``[DONE]`` behind the event that ends generation; some services leave it out.
         """
         if trouble := self.last_words():
-            yield trouble
-            return
+            return [trouble]
         try:
-            payloads = self._parser.close()
+            found = self._read(self._parser.close())
         except MalformedStream as error:
-            yield ExchangeTrouble("closed", str(error))
-            return
-        yield from self._read(payloads)
+            return [ExchangeTrouble("closed", str(error))]
         # Some never say why it ended (finish_reason), and only that it did.
         if not (self._finished or self._parser.done):
-            yield ExchangeTrouble("closed", "the stream ends before an event said that generation did")
+            found.append(
+                ExchangeTrouble("closed", "the stream ends before an event said that generation did")
+            )
+        return found
 
     def last_words(self) -> ExchangeTrouble | None:
         """What the service still said in the place of an event; more than that the connection ended."""
         words = self._parser.words()
         return words_in_stream(words) if words else None
 
-    def _read(self, payloads: Sequence[bytes]) -> Iterator[Piece | ExchangeTrouble]:
+    def _read(self, payloads: Sequence[bytes]) -> list[Piece | ExchangeTrouble]:
+        found = []
         for payload in payloads:
             piece = parse_event(self._dialect, payload)
-            self._finished = self._finished or isinstance(piece, ExchangeTrouble) or piece.last
-            yield piece
+            found.append(piece)
             if isinstance(piece, ExchangeTrouble):
-                return
+                self._finished = True
+                break
+            if piece.last:
+                self._finished = True
+        return found

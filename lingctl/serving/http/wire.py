@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lingctl.serving.endpoint import Address
@@ -82,7 +82,7 @@ class ResponseReader:
             data, self._rest = bytes(self._rest), bytearray()
         return self._read_chunks(data) if self._chunked else self._read_plain(data)
 
-    def unpacked(self, body: bytes) -> Iterator[bytes]:
+    def unpacked(self, body: bytes) -> Iterable[bytes]:
         """A part of the body as it was before a gateway packed it, in pieces of bounded size.
 
         Some pack answers although they were asked not to.
@@ -91,11 +91,13 @@ class ResponseReader:
             WireError: it is packed in a way that is not known here, or not as it says.
         """
         way = self.headers.get("content-encoding", "").strip().lower()
-        if way in ("", "identity"):
-            yield body
-            return
-        if way not in _PACKED:
+        if way in _PACKED:
+            return self._unpack(body)
+        if way not in ("", "identity"):
             raise WireError(f"packed as {way[:40]!r}, which was not asked for")
+        return (body,)
+
+    def _unpack(self, body: bytes) -> Iterator[bytes]:
         self._unpacker = self._unpacker or zlib.decompressobj(_GZIP_OR_ZLIB)
         while body:
             try:

@@ -40,6 +40,5 @@ def need_sampling_numbers(generation_config: Mapping[str, Any]) -> None:
             "generation_config.json has defaults that are no numbers: vLLM starts, and fails every request "
             "that leaves them out",
             evidence="; ".join(text[:80] for text in wrong),
-            remedy="take the quotes off these numbers, or take the file from the model's download",
             code="number-as-text",
         )

@@ -76,7 +76,6 @@ def _need_numbers(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             "vLLM computes with silu whatever config.json says",
             evidence=f"hidden_act: {config['hidden_act']}",
-            remedy="no Ling model has another: take config.json from the same download as the weights",
             code="vllm-activation",
         )
 

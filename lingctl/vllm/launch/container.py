@@ -27,7 +27,7 @@ def vllm_container(cluster: Cluster, node: Node, profile: VllmProfile) -> Contai
     return container_of(
         cluster,
         node,
-        image=profile.image(cluster.engine),
+        image=profile.image,
         shm_size=cluster.container.shm_size or _SHM,
         mounts=_MOUNTS,
     )

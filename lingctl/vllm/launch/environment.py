@@ -14,8 +14,6 @@ from lingctl.vllm.launch.parallel import cut_of
 from lingctl.vllm.launch.tls import https_files
 from lingctl.vllm.profile import VllmProfile
 
-# The image's own variables say the same; a login shell and derived images may not.
-SET_ENV = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/nnal/atb/set_env.sh")
 # Left over from an image or a shell they would win over what is rendered, or break local requests.
 _CLEARED = (
     "http_proxy",
@@ -45,7 +43,7 @@ INTERFACE_VARIABLES = ("HCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IF
 def vllm_environment(cluster: Cluster, node: Node, profile: VllmProfile) -> Environment:
     """The vendor's scripts, then ours. Raises ConfigurationError: a certificate cannot be read or used."""
     return Environment(
-        sources=SET_ENV if profile.ascend else (),
+        sources=profile.set_env,
         cleared=_CLEARED,
         variables=_variables(cluster, node, profile),
         certificates=certificates_digest(https_files(cluster)),

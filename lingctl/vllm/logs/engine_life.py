@@ -16,6 +16,7 @@ from typing import Literal
 from lingctl.engine.words.first_errors import without_head
 from lingctl.engine.words.log_lines import LogLine
 from lingctl.engine.words.milestones import LONGEST_WORDS, frame_before, milestones_in
+from lingctl.engine.words.relevance import Lived
 from lingctl.vllm.logs.console import LOADED
 
 
@@ -85,26 +86,14 @@ class ThrownThere:
     frame: str  # where it was thrown: the last frame of the traceback before it, or empty
 
 
-@dataclass(frozen=True, slots=True)
-class EngineLife:
-    """What a console tells of its daemon."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLife(Lived):
+    """What a console tells of its daemon; nothing in it tells its exit status."""
 
     stage: EngineStage = EngineStage.UNKNOWN
-    reached: int = -1  # index of the line that shows the stage
-    served: int | None = None  # index of its success line, or None
-    end: EngineEnd | None = None  # how its end began, or None where the console shows no end
+    end: EngineEnd | None = None
     thrown: tuple[ThrownThere, ...] = ()  # exceptions before the end began
     told_to_end: int | None = None  # index of the line by which engine or workers were told to, or None
-
-    @property
-    def ended_at(self) -> int | None:
-        """Index of the line with which its end began; None where the console shows no end."""
-        return self.end.at if self.end is not None else None
-
-    @property
-    def status(self) -> str:
-        """Nothing in its console tells its exit status."""
-        return ""
 
 
 def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
@@ -129,7 +118,9 @@ def read_engine_life(lines: Sequence[LogLine]) -> EngineLife:
             thrown.append(ThrownThere(at, worker, words, frame_before(lines, at)))
     first = min(ends, key=lambda end: end.at, default=None)
     before = (one for one in thrown if first is None or one.at < first.at or _same_moment(lines, one, first))
-    return EngineLife(stage, reached, served, first, tuple(before), told)
+    return EngineLife(
+        stage=stage, reached=reached, served=served, end=first, thrown=tuple(before), told_to_end=told
+    )
 
 
 def _end_of(text: str, at: int) -> EngineEnd | None:

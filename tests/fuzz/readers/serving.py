@@ -291,7 +291,8 @@ def _chat(data: bytes, folder: Path) -> object:
     said = "".join(part.text for part in heard if part.kind == "answer")
     if said != talk.last.text:
         raise Wrong("what was heard is not what was said")
-    path = folder / "chat.json"
+    (folder / "kept").mkdir(exist_ok=True)  # its folder is made sure of, and no other may be touched
+    path = folder / "kept/chat.json"
     told = _save(path, talk)
     if not told.startswith("saved: "):
         raise Wrong(told)

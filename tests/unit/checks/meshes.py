@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from lingctl.ascend.cards.ping import Ping
+from lingctl.ascend.scope import CardPlace, NodeScope, Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Shot
 from lingctl.checks.reach.picture import MeshPicture, mesh_picture
-from lingctl.checks.scope import CardPlace, NodeScope, Scope
 
 ODD = Unread("not-understood", "odd", "?!")
 

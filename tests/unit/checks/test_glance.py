@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from lingctl.ascend.questions import NodeRequest, glance_questions
+from lingctl.ascend.questions import glance_questions
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.checks.glance import glance_findings
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.remote.probe import Answer
 from tests.unit.checks.world import CARDS, World, complained, listed, said, table
 
+_SCOPE = Scope((), disks=("/root/models",))
+
 
 def _glance(world: World) -> list[Finding]:
     """Only what a glance asks is answered."""
-    asked = {
-        question.id for question in glance_questions(NodeRequest(tuple(range(CARDS)), ("/root/models",)))
-    }
+    asked = {question.id for question in glance_questions(_SCOPE, NodeScope("node1", tuple(range(CARDS))))}
     facts = {}
     for name, answers in world.nodes.items():
         record = NodeAnswers(
@@ -67,5 +68,5 @@ def test_memory_that_the_service_holds_is_its_own() -> None:
 
 
 def test_a_glance_is_bounded() -> None:
-    asked = glance_questions(NodeRequest(tuple(range(16)), ("/root/models",)))
+    asked = glance_questions(_SCOPE, NodeScope("node1", tuple(range(16))))
     assert sum(question.timeout for question in asked) <= 120

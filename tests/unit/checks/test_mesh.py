@@ -8,11 +8,11 @@ from itertools import permutations
 import pytest
 
 from lingctl.ascend.cards.ping import Ping
+from lingctl.ascend.scope import CardPlace
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit, mesh_findings
 from lingctl.checks.reach.mesh_plan import Shot, plan_mesh
 from lingctl.checks.reach.picture import mesh_picture
-from lingctl.checks.scope import CardPlace
 from lingctl.findings import Verdict
 from tests.unit.checks.world import CARDS, World, complained, said
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import close
 from lingctl.checks.network import Observations, judge
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.remote.probe import Answer

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lingctl.ascend.cards.hccn import Tls
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import Unread
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError, ConnectError, NotAskedError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import has_closing
-from lingctl.checks.scope import NodeScope, Scope
 from lingctl.errors import ConfigurationError
 from lingctl.flows.network.check import NetworkReport, judged
 from lingctl.flows.network.probe import NodeAnswers, first_questions

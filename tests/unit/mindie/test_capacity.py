@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingctl.ascend.cards.npu_smi import Chip, NpuTable
-from lingctl.ascend.questions import NodeRequest, read_facts
+from lingctl.ascend.questions import read_facts
+from lingctl.ascend.scope import NodeScope
 from lingctl.assets import asset
 from lingctl.checks.capacity import check_capacity
 from lingctl.engine.capacity import Load, capacity_findings
@@ -220,5 +221,4 @@ def test_the_memory_that_npu_smi_shows_is_judged():
 
 
 def _no_facts():
-    request = NodeRequest(cards=tuple(range(8)))
-    return read_facts("node1", request, Answers({}, complete=False))
+    return read_facts(NodeScope("node1", tuple(range(8))), Answers({}, complete=False))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lingctl.ascend.questions import NodeRequest, questions
+from lingctl.ascend.questions import questions
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.engine.container import run_command
 from lingctl.engines import engine_of
 from lingctl.errors import ConfigurationError, NodeError
@@ -48,7 +49,7 @@ def texts(cluster: Cluster) -> list[str]:
     steps = [step for plan in plans for step in plan.steps]
     ran = [action.command.text for step in steps for action in step.actions if isinstance(action, Run)]
     asked = state_questions(site, "i", (), "/secret")
-    asked += questions(NodeRequest((0,), image="i", runtime=cluster.runtime))
+    asked += questions(Scope((), image="i", runtime=cluster.runtime), NodeScope("node1", (0,)))
     more = [
         daemon.look_command(site),
         daemon.watch_command(site, cluster.primary.name),

@@ -64,8 +64,9 @@ def test_what_a_small_machine_needs_is_added_only_where_nothing_is_said():
 def test_cards_that_the_container_has_are_counted_from_zero_whatever_they_are_called(container):
     environment, dev = container
     assert refusal(["serve", "M", "-tp", "2"], environment, dev) == ""
-    physical = {**environment, "ASCEND_RT_VISIBLE_DEVICES": "4,5"}
-    assert "Invalid device ID" in refusal(["serve", "M"], physical, dev)
+    for wrong in ("4,5", "1,0"):
+        chosen = {**environment, "ASCEND_RT_VISIBLE_DEVICES": wrong}
+        assert "Invalid device ID" in refusal(["serve", "M"], chosen, dev)
 
 
 def test_more_ranks_than_visible_cards_are_refused(container):

@@ -20,9 +20,9 @@ from lingctl.serving.proof.measured import (
     stretch,
 )
 from lingctl.serving.proof.questions import ProofQuestion
-from lingctl.serving.proof.verdicts import TokenTexts, verdicts
+from lingctl.serving.proof.verdicts import Proof
 
-SHOWN = TokenTexts({"1": "one", "2": "two", "3": "three"})
+SHOWN = {"1": "one", "2": "two", "3": "three"}
 WORDS = ("experts-exchanged",)
 
 
@@ -59,7 +59,7 @@ def measured(answer=(1,) * 20, numbers=RIGHT, exact=RIGHT, rounded=ROUNDED, cont
 
 
 def found(*texts, controls=WORDS, unknown=()):
-    findings = verdicts(texts, unknown, controls, {}, SHOWN)
+    findings = Proof(texts, controls, SHOWN).findings(unknown, {})
     return {finding.check: finding for finding in findings}, proof_status(findings)
 
 

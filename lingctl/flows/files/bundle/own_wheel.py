@@ -40,7 +40,6 @@ def _from_checkout(folder: Path) -> Path:
         raise LingctlError(
             "lingctl's own wheel could not be built",
             evidence="\n".join(done.stderr.strip().splitlines()[-6:]),
-            remedy="see whether pip can get hatchling: pip wheel --no-deps .",
             code="bundle-wheel",
         )
     return found[0]

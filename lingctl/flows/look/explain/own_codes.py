@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
-from lingctl.codes.catalogue import code_entries, code_entry
+from lingctl.codes.catalogue import CodeEntry, written_entries
 from lingctl.engine.logs import CodeMeaning, LogReader
 from lingctl.engine.vendor_codes import vendor_codes
 from lingctl.engines import engine_names, file_rules
+from lingctl.node.fetch.hubs.words import WORDS
 
 _OWN = "lingctl"
 _RULES_PAGE, _FAILURES_PAGE = "reference/mindie-rules.md", "reference/failures.md"
 _FAILED_STEP = "step"
+_HUB_SUBJECT, _HUB_PAGE = "Weights and their download", "how-to/weights.md"
+# Codes that are made of another one's name: where the end of a change is a check's, or a rung's, verdict.
+PREFIXES: Mapping[str, str] = {
+    "check-": "the change was stopped by a check",
+    "smoke-": "the service runs, and this fails",
+}
+_ACCEPT = "or, if you know better: lingctl deploy --accept {name}"
+
+
+@cache
+def code_entries() -> Mapping[str, CodeEntry]:
+    """Every code of lingctl itself, by its name, in the order of the subjects."""
+    hubs = {
+        code: CodeEntry(code, _HUB_SUBJECT, meaning, " ".join(remedy.split("\n")), _HUB_PAGE)
+        for code, (meaning, remedy) in WORDS.items()
+    }
+    return {**written_entries(), **{code: one for code, one in hubs.items() if code not in written_entries()}}
+
+
+def code_entry(word: str) -> CodeEntry | None:
+    """What a code means; a code that is made of a check's name is told as that."""
+    entry = code_entries().get(word)
+    if entry is not None:
+        return entry
+    for prefix, what in PREFIXES.items():
+        inner = code_entries().get(word.removeprefix(prefix)) if word.startswith(prefix) else None
+        if inner is not None:
+            remedy = inner.remedy
+            if prefix == "check-":
+                remedy = f"{remedy}; {_ACCEPT.format(name=inner.code)}"
+            return CodeEntry(word, inner.subject, f"{what}: {inner.meaning}", remedy, inner.page)
+    return None
 
 
 def own_meaning(word: str, known: Sequence[LogReader] = ()) -> CodeMeaning | None:

@@ -6,6 +6,7 @@ Nothing is kept of a log but what may tell and its end, so that its length costs
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -142,15 +143,10 @@ class _Lines:
 
 
 def _utf16_lines(blocks: BlockReader, encoding: str) -> Iterator[str]:
-    """A line feed is two bytes there, of which readline sees one."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    held = ""
-    while part := blocks.readline(_LONGEST_LINE):
-        held += decoder.decode(part)
-        *lines, held = held.split("\n")
-        yield from lines
-        if len(held) > _LONGEST_LINE:
-            yield held
-            held = ""
-    if held:
-        yield held
+    """A line feed is two bytes there, of which the reader of bytes sees one."""
+    reader = io.TextIOWrapper(blocks, encoding, "replace", newline="\n")
+    try:
+        while line := reader.readline(_LONGEST_LINE):
+            yield line
+    finally:
+        reader.detach()  # what it reads from is not closed with it

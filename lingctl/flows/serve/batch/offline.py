@@ -53,7 +53,6 @@ def batch_offline(
         raise ConfigurationError(
             "without a service one node answers alone, and this cluster has several",
             where="nodes in hosts.yaml",
-            remedy="leave --offline out, and ask the service",
             code="offline-several-nodes",
         )
     name = cluster.serving.served_name
@@ -117,7 +116,6 @@ def need_weights(plan: WeightsPlan, node: str) -> None:
             "the weights are not yet as the engine is to read them",
             where=f"{node}: {plan.folder}",
             evidence="\n".join(left),
-            remedy="lingctl deploy, then lingctl stop, then this again",
             code="offline-weights",
         )
 

@@ -113,10 +113,7 @@ class _Run:
         ended = sum(map(self._state.count, ("answered", "refused", "failed")))
         if open_still := self._given.requests - ended:
             raise EngineError(
-                f"{open_still:,} requests came to no end",
-                where=self._answerer.place,
-                remedy="the same command again asks what is left",
-                code="batch-open",
+                f"{open_still:,} requests came to no end", where=self._answerer.place, code="batch-open"
             )
         return self._finish(asked.counts)
 

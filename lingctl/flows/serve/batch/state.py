@@ -224,10 +224,7 @@ def _need_the_same(file: BinaryIO, path: Path, wanted: dict[str, object], given:
         found = None
     if not isinstance(found, dict) or found.get("lingctl_batch") != 1:
         raise ConfigurationError(
-            "is there and holds no answers of a batch",
-            where=str(path),
-            remedy="move it away, or name another output",
-            code="batch-state",
+            "is there and holds no answers of a batch", where=str(path), code="batch-state"
         )
     differs = [name for name in ("input", "requests", "model") if found.get(name) != wanted[name]]
     if differs:

@@ -173,7 +173,6 @@ def _broken(error: OSError, path: str) -> NotFetched:
             "the connection to the other machine broke",
             where=path,
             evidence=str(error) or type(error).__name__,
-            remedy="run the same command again: it goes on where it stopped",
             code="spread-broken",
         ),
         True,

@@ -55,7 +55,6 @@ def context(folder: str, which: str, *, server: bool) -> ssl.SSLContext:
             "the keys of this run are not here",
             where=own,
             evidence=str(error),
-            remedy="run lingctl download again: it makes new ones",
             code="spread-keys",
         ) from error
     return made

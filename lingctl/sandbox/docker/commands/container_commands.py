@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from lingctl.sandbox.docker import runtime
 from lingctl.sandbox.docker.commands.container_lists import inspect, logs, ps
 from lingctl.sandbox.docker.commands.options import Words, read_words
-from lingctl.sandbox.docker.store import container_named, locked, remove, required
+from lingctl.sandbox.docker.store import LOCK, container_named, remove, required
 from lingctl.sandbox.docker.streams import flush
 from lingctl.sandbox.docker.trouble import DockerError, not_emulated
+from lingctl.sandbox.state import locked
 
 
 def each(names: Sequence[str], command: str, act: Callable[[str], None]) -> int:
@@ -108,7 +109,7 @@ def rm(words: Sequence[str]) -> int:
             )
         if container.running:
             runtime.kill(container, signal.SIGKILL)
-        with locked():
+        with locked(LOCK):
             remove(container)
 
     status = each(options.rest, "rm", act)

@@ -11,11 +11,11 @@ from pathlib import Path
 from lingctl.sandbox.docker import runtime
 from lingctl.sandbox.docker.commands.options import Words, read_words
 from lingctl.sandbox.docker.images import Image, image_named
-from lingctl.sandbox.docker.store import Bind, Container, Device, check_name, locked, required, save
+from lingctl.sandbox.docker.store import LOCK, Bind, Container, Device, check_name, required, save
 from lingctl.sandbox.docker.streams import flush
 from lingctl.sandbox.docker.supervisor import Execution, now
 from lingctl.sandbox.docker.trouble import DockerError, no_registry, not_emulated
-from lingctl.sandbox.state import this_node
+from lingctl.sandbox.state import locked, this_node
 
 _EXEC_SWITCHES = "-d --detach, -i --interactive, -t --tty, --privileged"
 _EXEC_VALUED = "-e --env, -w --workdir, -u --user"
@@ -139,7 +139,7 @@ def _create(command: str, options: Words) -> Container:
         open_stdin=options.on("interactive"),
         auto_remove=options.on("rm"),
     )
-    with locked():
+    with locked(LOCK):
         check_name(name)
         save(container)
     runtime.make_root(container, image)

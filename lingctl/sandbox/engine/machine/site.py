@@ -31,6 +31,7 @@ class Site:
     time_scale: float = 1.0  # factor on every documented delay and timeout
     faults: frozenset[str] = frozenset()  # names of the faults in force
     cards: Mapping[int, Card] | None = None  # by device id; None where no sandbox describes them
+    missing: frozenset[int] = frozenset()  # ids of cards that have dropped off the bus
     shared_memory: int | None = None  # bytes that /dev/shm may hold; None for what the file system says
 
 
@@ -54,7 +55,8 @@ def _from_sandbox() -> Site:
         for card in node.cards
         if card.present and card.address
     }
-    return Site(cluster.time_scale, frozenset(node.faults), cards)
+    missing = frozenset(card.id for card in node.cards if not card.present)
+    return Site(cluster.time_scale, frozenset(node.faults), cards, missing)
 
 
 def _from_document(document: Mapping[str, Any]) -> Site:

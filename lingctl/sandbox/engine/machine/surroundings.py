@@ -7,8 +7,9 @@ import re
 import stat
 from pathlib import Path
 
-from lingctl.sandbox.engine.machine.site import device_folder
+from lingctl.sandbox.engine.machine.site import device_folder, this_site
 
+VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
 _OLD_SHARED_MEMORY = 1 << 29
 
 
@@ -39,14 +40,23 @@ def _below_driver(folder: Path) -> bool:
 
 
 def visible_cards() -> list[int]:
-    """Physical ids of the cards in this container, after ASCEND_RT_VISIBLE_DEVICES, ascending."""
+    """Physical ids of the cards that a process may use, in the order in which they are counted from 0.
+
+    ASCEND_RT_VISIBLE_DEVICES names them by their places among the container's own, whatever ids these have,
+    and ends at the first number that is none; numbers that do not ascend are no cards at all. Users' reports:
+    vllm-ascend in a container with one card of several, gpustack 2527, 3225 and 3352.
+    """
     names = [re.fullmatch(r"davinci(\d+)", path.name) for path in device_folder().glob("davinci*")]
-    present = sorted(int(match[1]) for match in names if match)
-    chosen = os.environ.get("ASCEND_RT_VISIBLE_DEVICES")
-    if not chosen:
+    present = sorted({int(match[1]) for match in names if match} - this_site().missing)
+    chosen = os.environ.get(VISIBLE)
+    if chosen is None:
         return present
-    wanted = [int(part) for part in chosen.split(",") if part.strip().isdecimal()]
-    return [card for card in wanted if card in present]
+    numbers: list[int] = []
+    for part in chosen.split(","):
+        if not part.strip().isdecimal() or int(part) >= len(present):
+            break
+        numbers.append(int(part))
+    return [present[number] for number in numbers] if numbers == sorted(set(numbers)) else []
 
 
 def shared_memory_fault() -> list[str]:

@@ -9,7 +9,12 @@ from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.machine.processes import WORKERS, start_worker
 from lingctl.sandbox.engine.machine.shared_memory import NoRoom, SharedMemory
 from lingctl.sandbox.engine.machine.site import Site, this_site
-from lingctl.sandbox.engine.machine.surroundings import foreign_segments, shared_memory_fault, visible_cards
+from lingctl.sandbox.engine.machine.surroundings import (
+    VISIBLE,
+    foreign_segments,
+    shared_memory_fault,
+    visible_cards,
+)
 from lingctl.sandbox.engine.model.warm_up import BLOCKS
 from lingctl.sandbox.engine.model.weights import LoadError
 from lingctl.sandbox.engine.nodes import hccl, world
@@ -226,4 +231,8 @@ def _check_cards(devices: list[int]) -> None:
     beyond = [device for device in devices if device >= len(visible)]
     if beyond:
         text = f"c10_npu::SetDevice(device_id) failed, error code is 107001. Invalid device id {beyond[0]}"
-        raise LoadError(f"RuntimeError: {text}, visible devices: {len(visible)}")
+        text += f", visible devices: {len(visible)}"
+        if VISIBLE in os.environ:
+            reason = f"invalid device={beyond[0]}, input visible devices:{os.environ[VISIBLE]}"
+            text += f"\nEE1001: The argument is invalid.Reason: Set visible device failed, {reason}"
+        raise LoadError(f"RuntimeError: {text}")

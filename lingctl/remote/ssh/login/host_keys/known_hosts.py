@@ -73,9 +73,7 @@ def read_known_hosts(files: Iterable[str]) -> KnownHosts:
             continue
         except OSError as error:
             raise ConnectError(
-                f"cannot read {path}: {error.strerror}",
-                remedy="correct ssh.known_hosts in hosts.yaml, or the file's mode",
-                code="known-hosts-unreadable",
+                f"cannot read {path}: {error.strerror}", code="known-hosts-unreadable"
             ) from error
     return KnownHosts(tuple(lines))
 
