@@ -39,8 +39,4 @@ def _mode(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None  # ValueError: no system takes such a name
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be looked at: {error.strerror}",
-            remedy="name one that can be used here",
-            code="path-unusable",
-        ) from error
+        raise UsageError(f"{path} cannot be looked at: {error.strerror}", code="path-unusable") from error
