@@ -141,6 +141,7 @@ def test_tls_can_be_switched_and_the_switch_is_kept(lite_cluster: Live) -> None:
         ("-ip -s address 10.0.0.2 gateway 10.0.0.1", 3, "Get unknown option!"),
         ("-tls -s enable 2", 16, "Get invalid enable value!"),
         ("-tls -s enable 0 host", 3, "not emulated"),
+        ("-tls -s enable 0 guest", 29, "The host flag should be the last config item!"),
         ("-link -g now", 3, "Get unknown option!"),
     ],
 )

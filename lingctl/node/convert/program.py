@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Dict
+from typing import Dict, Optional
 
 from lingctl.node.convert.engine import convert, default_target
 from lingctl.node.convert.job import DEFAULT_SHARD, Options
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,16 +34,13 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     return convert(arguments.source, target, options, report)
 
 
-def make_options(max_shard_size: str, layers_per_shard: object, *, verify: bool, force: bool) -> Options:
+def make_options(
+    max_shard_size: str, layers_per_shard: Optional[int], *, verify: bool, force: bool
+) -> Options:
     """Options from what was typed. Raises Trouble: a size or a count that cannot be."""
-    if layers_per_shard is not None and (not isinstance(layers_per_shard, int) or layers_per_shard < 1):
+    if layers_per_shard is not None and layers_per_shard < 1:
         raise Trouble("--layers-per-shard must be at least 1", code="usage", exit_status=2)
-    return Options(
-        max_shard_size=parse_size(max_shard_size),
-        layers_per_shard=layers_per_shard,
-        verify=verify,
-        force=force,
-    )
+    return Options(parse_size(max_shard_size), layers_per_shard, verify, force)
 
 
 def parse_size(text: str) -> int:
@@ -55,15 +49,12 @@ def parse_size(text: str) -> int:
     Raises:
         Trouble: not a size, or smaller than 1 KB.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
-    if not found or (found.group(3) and not found.group(2)):
-        raise Trouble(
-            f"--max-shard-size {text!r} is not a size", remedy="write e.g. 5GB", code="usage", exit_status=2
-        )
-    unit = found.group(2).upper()
-    size = int(float(found.group(1)) * (_BINARY[unit] if found.group(3) else _UNITS[unit]))
+    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
+    what, size = "is not a size", 0
+    if found and (found.group(2) or not found.group(3)):
+        power = " KMGT".index(found.group(2).upper() or " ")
+        what, size = "is too small", int(float(found.group(1)) * (1024 if found.group(3) else 1000) ** power)
     if size < 1000:
-        raise Trouble(
-            f"--max-shard-size {text!r} is too small", remedy="write e.g. 5GB", code="usage", exit_status=2
-        )
+        what = f"--max-shard-size {text!r} {what}"
+        raise Trouble(what, remedy="write e.g. 5GB", code="usage", exit_status=2)
     return size

@@ -130,9 +130,7 @@ class _Engine:
             return self._answer(chunk[:middle], chats) + self._answer(chunk[middle:], chats)
         except Exception as error:
             raise Trouble(
-                f"vLLM died: {type(error).__name__}",
-                evidence=str(error),
-                code="offline-died",
+                f"vLLM died: {type(error).__name__}", evidence=str(error), code="offline-died"
             ) from error
         at = int(time.time())
         return [

@@ -102,6 +102,8 @@ def _recovered(node: NodeState, card: Card) -> bool:
 
 
 def _tls(node: NodeState, card: Card, rest: list[str]) -> None:
+    if len(rest) == 2:
+        raise Refusal("The host flag should be the last config item!", 29)
     if len(rest) != 1:
         raise wrong_count()
     if rest[0] not in ("0", "1"):

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lingctl.errors import ConnectError, NodeError, NotAskedError
-from lingctl.events import ignore
+from lingctl.events import Event, ignore
 from lingctl.flows.look.evidence import collect, node_archive
 from lingctl.flows.look.evidence.bundle import pack
 from lingctl.flows.look.evidence.node_archive import ArchiveMember, archive_members
@@ -87,6 +87,19 @@ def test_a_node_that_sent_half_does_not_cost_the_others_theirs(tmp_path: Path):
         assert "out/node2/worker-0.log" in tar.getnames()
         readme = tar.extractfile("out/README.txt")
         assert readme is not None and b"node1: only a part could be gathered" in readme.read()
+
+
+def test_that_the_check_could_not_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise NodeError("no answer that can be read", where="node1")
+
+    monkeypatch.setattr(collect, "check_network", broken)
+    monkeypatch.setattr(collect, "clocks_apart", lambda *_: {})
+    heard: list[Event] = []
+    nowhere = Group({}, {"node1": ConnectError("no route to node1")})
+    cluster, target = cluster_of("node1"), tmp_path / "out.tar.gz"
+    collect.collect(nowhere, cluster, tmp_path / "hosts.yaml", target, heard.append)
+    assert any("check-network" in event.text and "no answer" in event.text for event in heard)
 
 
 def test_a_node_that_was_left_out_is_named_and_is_none_that_failed(

@@ -5,7 +5,6 @@ Both versions look first whether a port can be had (see ports); of 1.0.0 no docu
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from lingctl.sandbox.engine.http.http_api import ApiServer
 from lingctl.sandbox.engine.http.ports import connections, in_the_way
 from lingctl.sandbox.engine.machine.site import this_site
 from lingctl.sandbox.engine.requests.service import Service
+from lingctl.sandbox.engine.settings.address_rules import listened_on
 from lingctl.sandbox.engine.settings.sections import Section
 
 _ROLES = ("business", "management", "metrics")
@@ -69,27 +69,13 @@ class Listeners:
         self._open = [] if business else [one for one in self._open if "business" in one[0].roles]
 
 
-def wanted_listeners(server: Section) -> list[Wanted]:
-    """What the configuration and the environment ask for."""
-    business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
-    management = (
-        os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get("managementIpAddress") or business
-    )
-    port = server["port"]
-    roles: dict[tuple[str, int], set[str]] = {}
-    roles.setdefault((business, port), set()).add("business")
-    roles.setdefault((management, server.get("managementPort", port)), set()).add("management")
-    roles.setdefault((management, server.get("metricsPort", port)), set()).add("metrics")
-    return [Wanted(*address, frozenset(names)) for address, names in roles.items()]
-
-
 def open_listeners(server: Section, service: Service, home: Path) -> Listeners:
     """Open and start the listeners, all or none.
 
     Raises:
         ListenError: a port is not free or an address is not this host's.
     """
-    wanted = wanted_listeners(server)
+    wanted = [Wanted(*place, frozenset(roles)) for place, roles in listened_on(server).items()]
     own = {one.address for one in wanted}
     scale, found = this_site().time_scale, list(connections())
     for one in wanted:

@@ -145,7 +145,8 @@ class Service:
         longest = int(self.raw.schedule["maxIterTimes"])
         room = int(self.raw.deploy["maxSeqLen"]) - len(wish.tokens)
         limit = max(1, min(wish.limit, longest, room))
-        self._fault_before()
+        if "daemon-dies-serving" in this_site().faults:
+            self.worker_died.set()
         try:
             requests = [
                 self.scheduler.submit(wish.tokens, limit, wish.sampling(number), wish.ignore_eos)
@@ -211,10 +212,6 @@ class Service:
             self._open.pop(name, None)
             for request in requests:
                 request.cancelled = True
-
-    def _fault_before(self) -> None:
-        if "daemon-dies-serving" in this_site().faults:
-            self.worker_died.set()
 
 
 def _share(number: int, token: Token, rule: StopRule | None, site: Site) -> Share:

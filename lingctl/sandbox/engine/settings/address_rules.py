@@ -6,7 +6,10 @@ other kind are not documented.
 
 from __future__ import annotations
 
+import os
 import socket
+
+from lingctl.sandbox.engine.settings.sections import Section
 
 # The vendor's constants, wide of any address.
 _LONGEST = {socket.AF_INET: 32, socket.AF_INET6: 128}
@@ -38,3 +41,23 @@ def address_fault(name: str, address: str, version: str, *, zero: bool) -> str:
     except (OSError, ValueError):
         return invalid
     return invalid if plain in ("0.0.0.0", "::") and not zero else ""
+
+
+def addresses(server: Section) -> dict[str, str]:
+    """The addresses that ports are opened on, by their names in ServerConfig, over which variables win."""
+    own = server["ipAddress"]
+    management = server.get("managementIpAddress", own)
+    return {
+        "ipAddress": os.environ.get("MIES_CONTAINER_IP") or own,
+        "managementIpAddress": os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or management,
+    }
+
+
+def listened_on(server: Section) -> dict[tuple[str, int], list[str]]:
+    """What each address and port serves: those that are the same are one listener."""
+    business, management = addresses(server).values()
+    port = server["port"]
+    roles: dict[tuple[str, int], list[str]] = {(business, port): ["business"]}
+    roles.setdefault((management, server.get("managementPort", port)), []).append("management")
+    roles.setdefault((management, server.get("metricsPort", port)), []).append("metrics")
+    return roles

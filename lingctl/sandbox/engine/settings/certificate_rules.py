@@ -7,10 +7,10 @@ another sentence of a missing file (a user's transcript); the rest is taken to b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lingctl.sandbox.engine.settings.address_rules import listened_on
 from lingctl.sandbox.engine.settings.file_rules import private_file_fault
 from lingctl.sandbox.engine.settings.sections import Section
 
@@ -31,7 +31,7 @@ class CertificateRules:
     def https(self, server: Section) -> Iterator[str]:
         """What is wrong with the files of the listeners."""
         yield from self._listener(server, "tls", "serverConfig_.")
-        if not _one_listener(server):
+        if len(listened_on(server)) > 1:
             yield from self._listener(server, "managementTls", "ServerConfig.")
             # 1.0.0 has no certificates of its own for metrics.
             if self._version != "1.0.0":
@@ -96,13 +96,3 @@ class CertificateRules:
     def _folder(self, path: str, name: str) -> Iterator[str]:
         if not (self._home / path).is_dir():
             yield f"The {name} path is not a dir by: "
-
-
-def _one_listener(server: Section) -> bool:
-    """Whether business, management and metrics share address and port."""
-    business = os.environ.get("MIES_CONTAINER_IP") or server["ipAddress"]
-    management = os.environ.get("MIES_CONTAINER_MANAGEMENT_IP") or server.get(
-        "managementIpAddress", server["ipAddress"]
-    )
-    ports = {server["port"], server.get("managementPort", server["port"]), server.get("metricsPort")}
-    return business == management and len(ports - {None}) == 1

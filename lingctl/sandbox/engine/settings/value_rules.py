@@ -6,13 +6,12 @@ A rule that is kept may yield an empty line.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lingctl.sandbox.engine.console import Console
-from lingctl.sandbox.engine.settings.address_rules import address_fault
+from lingctl.sandbox.engine.settings.address_rules import address_fault, addresses
 from lingctl.sandbox.engine.settings.certificate_rules import CertificateRules
 from lingctl.sandbox.engine.settings.fields import BACKEND, SERVER, Field
 from lingctl.sandbox.engine.settings.file_rules import coded, model_path_fault, private_file_fault
@@ -125,12 +124,7 @@ def _deploy(deploy: Section, model: Section) -> Iterator[str]:
 def _server(server: Section, version: str, certificates: CertificateRules) -> Iterator[str]:
     if server["inferMode"] not in ("standard", "dmi"):
         yield "The inferMode should be standard or dmi"
-    own = server["ipAddress"]
-    for name, variable, stated in (
-        ("ipAddress", "MIES_CONTAINER_IP", own),
-        ("managementIpAddress", "MIES_CONTAINER_MANAGEMENT_IP", server.get("managementIpAddress", own)),
-    ):
-        address = os.environ.get(variable) or stated
+    for name, address in addresses(server).items():
         yield address_fault(name, address, version, zero=server["allowAllZeroIpListening"])
     yield from _ranges(server, "serverConfig", SERVER)
     if server["httpsEnabled"]:
