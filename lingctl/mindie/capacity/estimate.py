@@ -70,11 +70,6 @@ def card_parameters(shape: Shape, ranks: int) -> int:
     return shape.layers * layer + embedding + head + shape.hidden
 
 
-def all_parameters(shape: Shape) -> int:
-    """Parameters of the whole model."""
-    return card_parameters(shape, 1)
-
-
 def smallest_fit(shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
     """The fewest cards that hold it; None if not even the largest group does."""
     for ranks in _WORLDS:
