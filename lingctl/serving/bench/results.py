@@ -14,6 +14,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_folder, is_there
 
 BenchResult = Mapping[str, Any]
 
@@ -48,9 +49,9 @@ def check_results(path: Path) -> None:
     Raises:
         UsageError: no such folder, or the file holds something else.
     """
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise UsageError(f"--results {path}: no such folder", code="results-folder")
-    if path.exists() and path.stat().st_size:
+    if is_there(path) and path.stat().st_size:
         read_results(path)
 
 
