@@ -132,10 +132,7 @@ def _count(arguments: argparse.Namespace) -> int:
     torch = _torch(arguments.device)
     count = int(torch.npu.device_count()) if torch.npu.is_available() else 0
     if not count:
-        raise Trouble(
-            "torch_npu sees no card",
-            code="no-npu",
-        )
+        raise Trouble("torch_npu sees no card", code="no-npu")
     return count
 
 

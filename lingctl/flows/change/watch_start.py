@@ -103,7 +103,6 @@ def death(
         return EngineError(
             "a daemon ended and was started again by somebody else",
             where=", ".join(sights),
-            remedy="lingctl lock status; lingctl status",
             code=_RESTARTED,
         )
     how = "is in trouble"

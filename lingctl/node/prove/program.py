@@ -143,11 +143,7 @@ def _config(folder: str) -> Tuple[Mapping[str, object], str]:
             config, _ = read_config(folder, name)
             if config is not None:
                 return config, name
-    raise Trouble(
-        "no config.json that could be read",
-        where=folder,
-        code="model-config-missing",
-    )
+    raise Trouble("no config.json that could be read", where=folder, code="model-config-missing")
 
 
 def _end_tokens(folder: str) -> Tuple[int, ...]:

@@ -58,9 +58,7 @@ def read_blocks(blocks: BlockReader, name: str, first_of_each: FirstOfEach) -> R
         raise UsageError(f"{name} cannot be read to its end: {error}", code="log-damaged") from error
     text = "\n".join(lines.whole) if lines.size <= _WHOLE else f"{chosen}\n" + "\n".join(lines.end)
     if _is_no_text(text):
-        raise NotTextError(
-            f"{name} is no text", remedy="unpack it, or give the log itself", code="log-not-text"
-        )
+        raise NotTextError(f"{name} is no text", code="log-not-text")
     return ReadLog(name, text, lines.encoding, blocks.tell())
 
 
