@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lingctl.paths import is_there
+
 if TYPE_CHECKING:
     from lingctl.inventory.cluster import Cluster
 
@@ -89,7 +91,7 @@ def hosts_file(nodes: Path | None) -> Path | None:
     if nodes is not None:
         return nodes
     # A link that leads nowhere is a mistake, and not none.
-    return DEFAULT_HOSTS if DEFAULT_HOSTS.is_symlink() or DEFAULT_HOSTS.exists() else None
+    return DEFAULT_HOSTS if DEFAULT_HOSTS.is_symlink() or is_there(DEFAULT_HOSTS) else None
 
 
 def optional_cluster(nodes: Path | None) -> Cluster | None:

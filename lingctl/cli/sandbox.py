@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from lingctl.cli.common import JsonOption
+from lingctl.paths import real
 
 app = typer.Typer(
     help="An emulated Ascend cluster on this machine: real SSH, emulated tools, docker and MindIE.",
@@ -96,7 +97,7 @@ def status(directory: DirOption = DEFAULT_DIR, as_json: JsonOption = False) -> N
 
     state = running(directory)
     if as_json:
-        print_json("sandbox", {"directory": str(directory.resolve()), **asdict(state)})
+        print_json("sandbox", {"directory": str(real(directory)), **asdict(state)})
         return
     rows = [
         (

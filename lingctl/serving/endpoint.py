@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from lingctl.engines import engine_of
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
+from lingctl.paths import is_file
 
 API_KEY_VARIABLE = "LINGCTL_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:1025"
@@ -67,7 +68,7 @@ class TlsFiles:
     def check(self) -> None:
         """See that the files are there. Raises UsageError: one is not, or a key has no certificate."""
         for option, path in (("--ca", self.ca), ("--cert", self.certificate), ("--key", self.key)):
-            if path is not None and not path.is_file():
+            if path is not None and not is_file(path):
                 raise UsageError(f"no such file: {path}", where=option, code="tls-file-missing")
         if self.key and not self.certificate:
             raise UsageError("--key needs --cert", code="tls-key-alone")

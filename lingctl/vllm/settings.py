@@ -27,13 +27,15 @@ def vllm_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
     """Effective values by their name in hosts.yaml."""
     given = cluster.serving
     window = native_window(cluster, model_config)
-    return {
+    settings = {
         "max_seq_len": _given(given.max_seq_len, window, "follows from the model's window"),
         "max_prefill_tokens": _given(given.max_prefill_tokens, _PREFILL, "preset"),
         "max_batch_size": _given(given.max_batch_size, _BATCH, "preset"),
         "npu_memory_fraction": _given(given.npu_memory_fraction, FRACTION, "preset"),
-        **_output_limit(given.max_output_tokens),
     }
+    # Where hosts.yaml does not say, a request may take what is left of its sequence.
+    most = given.max_output_tokens
+    return settings if most is None else {**settings, "max_output_tokens": Setting(most, "hosts.yaml")}
 
 
 def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = None) -> dict[str, Setting]:
@@ -52,11 +54,6 @@ def need_settings(cluster: Cluster, model_config: Mapping[str, Any] | None = Non
             code="vllm-step",
         )
     return settings
-
-
-def _output_limit(given: int | None) -> dict[str, Setting]:
-    """None where hosts.yaml does not say: a request may then take what is left of its sequence."""
-    return {} if given is None else {"max_output_tokens": Setting(given, "hosts.yaml")}
 
 
 def _given(value: float | None, usual: float, source: str) -> Setting:

@@ -337,3 +337,12 @@ def test_the_command_line_writes_its_charts(engine, tmp_path):
     assert "TTFT" in done.stdout
     assert "6 of 6 answered" in done.stdout
     assert (tmp_path / "plot.html").stat().st_size > 2000
+
+
+def test_what_was_measured_is_shown_also_where_it_cannot_be_kept(engine, tmp_path):
+    (tmp_path / "all.jsonl").symlink_to("/dev/full")
+    words = ("bench", "--url", engine.service_url, "--requests", "2", "--results", "all.jsonl")
+    sizes = ("--concurrency", "2", "--output-len", "4", "--input-len", "16", "--warmup", "0")
+    done = forked.run(*words, *sizes, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert "2 of 2 answered" in done.stdout
+    assert done.returncode == 1 and "disk-full" in done.stderr, done.stderr

@@ -36,7 +36,7 @@ def judge_address(node: str, card: CardFacts, generation: str, around: Surroundi
     wrong = "no address is set" if address is None else _wrong_address(address, generation)
     if wrong:
         return of.failure(wrong, evidence=seen, remedy=_set_address(n, address, written, generation))
-    if address is not None and not generation and (reserved := _reserved_somewhere(address)):
+    if address is not None and not generation and (reserved := _reserved(address, *_RESERVED)):
         text = f"not judged: {reserved} belongs to the inner network on some products, and which one this is "
         return of.unknown(f"{text}is not known", evidence=seen)
     return of.passes(seen)
@@ -64,21 +64,11 @@ def _wrong_address(address: DeviceAddress, generation: str) -> str:
         and ip in (network.network_address, network.broadcast_address)
     ):
         return "is the network or the broadcast address of its subnet"
-    for reserved in _RESERVED.get(generation, ()):
-        if ip.version == 4 and ip in ipaddress.ip_network(reserved):
-            return f"is in {reserved}, which the cards' inner network uses"
-    return ""
+    reserved = _reserved(address, generation)
+    return f"is in {reserved}, which the cards' inner network uses" if reserved else ""
 
 
-def _reserved_somewhere(address: DeviceAddress) -> str:
-    """The reserved subnet of any generation that an address is in."""
-    ip = ipaddress.ip_address(address.address)
-    return next(
-        (
-            reserved
-            for subnets in _RESERVED.values()
-            for reserved in subnets
-            if ip.version == 4 and ip in ipaddress.ip_network(reserved)
-        ),
-        "",
-    )
+def _reserved(address: DeviceAddress, *generations: str) -> str:
+    """The subnet that one of these generations reserves and an address is in; empty without one."""
+    subnets = (subnet for generation in generations for subnet in _RESERVED.get(generation, ()))
+    return next((one for one in subnets if address.parsed in ipaddress.ip_network(one)), "")

@@ -72,6 +72,7 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
+    from lingctl.flows.run.whole_file import told_if_unwritten
     from lingctl.flows.serve.bench import BenchOptions, bench_service
     from lingctl.output.documents import document
     from lingctl.output.progress import progress
@@ -109,11 +110,14 @@ def bench(
         cluster = chosen_cluster(nodes, url, model)
         with asked_service(cluster, url, model, tls, listener) as service:
             report = bench_service(service, options, listener)
+    _show(
+        report, as_json
+    )  # before anything is written: that may fail, and the load would have been for nothing
     if plot:
         _write_plot(plot, report)
     if results:
-        keep_result(results, document("bench", {"options": options.as_json(), **report.as_json()}))
-    _show(report, as_json)
+        with told_if_unwritten(results, "name another file: --results FILE"):
+            keep_result(results, document("bench", {"options": options.as_json(), **report.as_json()}))
     raise typer.Exit(report.exit_status)
 
 

@@ -10,6 +10,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.flows.accept.record import REPORT
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_folder
 
 _MOST_BYTES = 64 << 20
 _FIGURES = ("output_tokens_per_second", "ttft_p90_ms", "tpot_p90_ms")
@@ -26,7 +27,7 @@ class ComparedRow(NamedTuple):
 
 def read_report(path: Path) -> Mapping[str, Any]:
     """The report in a folder or file. Raises ConfigurationError: there is none, or it is something else."""
-    file = path / REPORT if path.is_dir() else path
+    file = path / REPORT if is_folder(path) else path
     try:
         report = foreign_json(read_given(file, _MOST_BYTES, code="accept-report"))
         if report["document"] != "acceptance" or not all("name" in part for part in report["parts"]):

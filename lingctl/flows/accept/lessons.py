@@ -26,6 +26,7 @@ from lingctl.flows.run.whole_file import write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_folder, is_there
 from lingctl.release.evidence.anonymous import Anonymous, names_in
 
 LESSONS, CONSOLE = "lessons.json", "console"
@@ -39,7 +40,7 @@ def lessons_of(
     cluster: Cluster, kind: ClusterKind, results: Mapping[str, PartResult], lines: Iterable[HeardText]
 ) -> dict[str, Any]:
     """The file as plain data."""
-    heard = [HeardText(**text) for result in results.values() for text in result.heard]
+    heard = [text for result in results.values() for text in result.heard]
     lines = list(lines)
     said = chain((text.said for text in (*heard, *lines)), *(result.sentences for result in results.values()))
     anonymous = Anonymous(chain(names_of(cluster, results), *map(names_in, said)))
@@ -150,7 +151,7 @@ def read_lessons(given: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: there are none, or it is something else.
     """
-    path = given / LESSONS if given.is_dir() else given
+    path = given / LESSONS if is_folder(given) else given
     try:
         found = foreign_json(read_given(path, _MOST_GIVEN, code="accept-lessons"))
         if found["document"] != "lessons":
@@ -178,7 +179,7 @@ def write_samples(lessons: Mapping[str, Any], folder: Path) -> list[Path]:
         digest = hashlib.sha256(f"{text['what']}\0{text['said']}".encode("utf-8", "replace")).hexdigest()
         name = "".join(sign if sign.isalnum() else "-" for sign in f"{text['kind']}-{text['what']}")[:60]
         path = folder / f"{name}-{digest[:10]}.json"
-        if not path.exists():
+        if not is_there(path):
             write_file(path, as_text(sample, 1), 0o644)
         paths.append(path)
     return paths

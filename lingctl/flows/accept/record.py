@@ -15,6 +15,7 @@ from lingctl.flows.run.whole_file import told_if_unwritten, write_file
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_there
 from lingctl.program.answers import read_result
 
 RUN, REPORT, PAGE, SUMS = "run.json", "report.json", "report.html", "SHA256SUMS"
@@ -47,7 +48,7 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
         ConfigurationError: it cannot be read.
     """
     path = folder / RUN
-    if not path.exists():
+    if not is_there(path):
         return wanted, {}
     try:
         kept = foreign_json(read_given(path, 64 << 20, code="accept-record"))
@@ -57,7 +58,7 @@ def read_run(folder: Path, wanted: AcceptanceHead) -> tuple[AcceptanceHead, dict
         raise ConfigurationError(
             f"is no record of an acceptance: {error}", where=str(path), code="accept-record"
         ) from error
-    if (folder / REPORT).exists():
+    if is_there(folder / REPORT):
         raise UsageError(
             f"the acceptance in {folder} has ended",
             remedy=f"read {folder / PAGE}; for a new one name another folder: --output FOLDER",

@@ -12,6 +12,7 @@ from lingctl.errors import ConfigurationError, as_one_error
 from lingctl.flows.files.logins import shown_logins
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.given_file import with_home
+from lingctl.paths import is_file, is_there
 from lingctl.release.wanted import script_files
 
 
@@ -51,9 +52,9 @@ def _files_here(cluster: Cluster) -> Iterator[_Asked]:
 
 def _need_file(field: str, name: str) -> None:
     path = with_home(name)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigurationError(
-            f"there is no file {path} here" if not path.exists() else f"{path} is no file",
+            f"there is no file {path} here" if not is_there(path) else f"{path} is no file",
             where=f"{field} in hosts.yaml",
             remedy="name a file that is here, or leave it out",
             code="config-file-missing",

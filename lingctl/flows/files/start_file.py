@@ -21,6 +21,7 @@ from lingctl.inventory.ssh.aliases import with_service_addresses
 from lingctl.inventory.starter import need_machine, starter_hosts
 from lingctl.inventory.typed_engine import engine_typed
 from lingctl.inventory.yaml_text.source import YamlSource
+from lingctl.paths import is_file, is_there
 
 _EXAMPLE_NODES = {"plus": ("192.0.2.11", "192.0.2.12"), "lite": ("192.0.2.11",)}
 _CODE = "init-value"
@@ -89,13 +90,9 @@ def need_user(text: str) -> str:
 
 def need_key(text: str) -> str:
     """A key file that is here. Raises UsageError: it is not."""
-    try:
-        why = "" if not text or with_home(text).is_file() else f"there is no key file {text}"
-    except OSError as error:
-        why = f"the key file {text} cannot be looked at: {error.strerror}"
-    if why:
+    if text and not is_file(with_home(text)):
         raise UsageError(
-            why,
+            f"there is no key file {text}",
             remedy="name one that is here, or none: then the agent and ssh's own files count",
             code=_CODE,
         )
@@ -149,7 +146,7 @@ def start_file(wish: StartFile, *, judged: bool = True) -> str:
 
 def need_free(output: Path, *, force: bool) -> None:
     """Refuse to write over a file. Raises UsageError: it is there."""
-    if output.exists() and not force:
+    if is_there(output) and not force:
         raise UsageError(
             f"{output} is already there",
             remedy="write elsewhere with -o FILE, or replace it with --force",
@@ -171,7 +168,7 @@ def write_start(output: Path, text: str, *, force: bool) -> bool:
     schema = output.parent / SCHEMA_NAME
     with told_if_unwritten(output, "name another file with -o"):
         output.parent.stat()  # a mistyped folder is not made
-        ours = not schema.exists() or TITLE.encode() in read_bounded(schema, _MOST_BYTES)
+        ours = not is_there(schema) or TITLE.encode() in read_bounded(schema, _MOST_BYTES)
         if ours:
             write_file(schema, hosts_schema().encode())
         write_file(output, text.encode())

@@ -22,6 +22,7 @@ from lingctl.flows.network.probe import NodeAnswers, first_questions, hits_of
 from lingctl.flows.run.whole_file import told_if_unwritten, write_inside
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_there
 
 # Form 1 has no mark of its own: lists in it may lack the line that says where they end.
 _VERSION = 2
@@ -56,7 +57,7 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
         UsageError: it cannot be written.
         NodeError: its disk is full.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / _INDEX).exists():
+    if is_there(folder) and any(folder.iterdir()) and not is_there(folder / _INDEX):
         raise ConfigurationError(
             "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lingctl.errors import UsageError
 from lingctl.flows.run.whole_file import told_if_unwritten, write_file
+from lingctl.paths import is_folder, is_there
 
 _BEGINNING = 4096
 
@@ -34,13 +35,13 @@ def check_page(path: Path, option: str, *, over: str = "") -> None:
             remedy=f"{option} {shlex.quote(str(better))}",
             code="page-format",
         )
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise UsageError(
             f"{option} {path}: no such folder",
             remedy=f"mkdir -p {shlex.quote(str(path.parent))}",
             code="page-folder",
         )
-    if over and path.exists() and not _is_of(path, over):
+    if over and is_there(path) and not _is_of(path, over):
         raise UsageError(
             f"{path} is already there, and lingctl {over} did not write it",
             remedy="name another file, or replace it with --force",

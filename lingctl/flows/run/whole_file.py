@@ -15,6 +15,7 @@ from typing import BinaryIO
 from lingctl.errors import NodeError, UsageError
 from lingctl.node.disk import disk_of
 from lingctl.node.files import sync_folder
+from lingctl.paths import is_file, is_folder, is_there, real
 from lingctl.remote.local import LOCAL_NODE
 from lingctl.remote.putting import write_error
 
@@ -52,8 +53,8 @@ def whole_file(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         OSError: it cannot be written (see ``no_room``), or is a link that another user made.
     """
     _need_own_link(target)
-    target = target.resolve()
-    if target.exists() and not target.is_file() and not target.is_dir():
+    target = real(target)
+    if is_there(target) and not is_file(target) and not is_folder(target):
         with target.open("wb") as device:
             yield device
         return
@@ -73,7 +74,8 @@ def told_if_unwritten(target: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"cannot write {target}: {error.strerror or error}"
-        inside = str(error.filename or "") if target.is_dir() else ""
+        failed = Path(str(error.filename or target))
+        inside = str(failed) if target in failed.parents else ""
         raise no_room(error, target) or UsageError(
             what, evidence=inside, remedy=remedy, code="output"
         ) from error
@@ -83,7 +85,7 @@ def no_room(error: OSError, target: Path) -> NodeError | None:
     """The error of a disk of this machine that is full (``disk-full``); None where it is another trouble."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
-    place = error.filename or target.resolve()
+    place = error.filename or real(target)
     return write_error(str(place), error.strerror or str(error), disk_of(str(place)), LOCAL_NODE)
 
 

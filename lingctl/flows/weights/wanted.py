@@ -10,6 +10,7 @@ from typing import Literal
 from lingctl.errors import UsageError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.catalogue import MODELS, find_model
+from lingctl.paths import is_folder, real
 
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")
 _FOLDER = re.compile(r"^/[A-Za-z0-9_./-]+$")
@@ -79,8 +80,8 @@ def weights_source(text: str | None, node_names: tuple[str, ...]) -> WeightsSour
     node, colon, folder = text.partition(":")
     if colon and node in node_names and folder.startswith("/"):
         return WeightsSource("folder", folder, node)
-    if Path(text).is_dir():
-        return WeightsSource("folder", str(Path(text).resolve()))
+    if is_folder(Path(text)):
+        return WeightsSource("folder", str(real(Path(text))))
     raise UsageError(
         f"--source {text!r} is no hub and no folder here",
         remedy="write modelscope, huggingface, node, a folder here, or NODE:/FOLDER for one on a node",

@@ -20,6 +20,7 @@ from lingctl.inventory.ssh.target import (
     SshTarget,
 )
 from lingctl.inventory.ssh.tokens import at_home, expand, expand_path
+from lingctl.paths import is_folder, is_there
 
 _MOST_HOPS = 8
 _USUAL_USER = "root"
@@ -95,9 +96,9 @@ def config_files(ssh: Ssh, around: Machine) -> tuple[Path, ...]:
     if ssh.config == "none":
         return ()
     named = Path(at_home(ssh.config, around))
-    if not named.exists() or named.is_dir():
+    if not is_there(named) or is_folder(named):
         raise ConfigurationError(
-            f"{named} {'is a folder' if named.exists() else 'does not exist'}",
+            f"{named} {'is a folder' if is_there(named) else 'does not exist'}",
             where="ssh.config in hosts.yaml",
             remedy="correct the path, leave it out (then ~/.ssh/config is read), or say none",
             code="ssh-config-missing",

@@ -43,7 +43,13 @@ def rank_table(cluster: Cluster, addresses: Addresses) -> str:
         for device in node.devices:
             address = addresses.get(node.name, {}).get(device)
             if not address:
-                raise _no_address(node.name, device)
+                raise ConfigurationError(
+                    "the card has no address, so no rank table can be made",
+                    where=f"{node.name} card {device}",
+                    remedy=f"on {node.name}: set an address of the site's plan that no other card has, with "
+                    "hccn_tool's option -ip -s; then: lingctl check-network",
+                    code="rank-table-incomplete",
+                )
             devices.append({"device_id": str(device), "device_ip": address, "rank_id": str(next(ranks))})
         place = node.service_address
         servers.append({"server_id": place, "container_ip": place, "device": devices})
@@ -122,12 +128,3 @@ def _otherwise(cluster: Cluster, servers: list[dict[str, Any]], addresses: Addre
 def _failure(check: str, message: str, node: str, device: int | None = None) -> Finding:
     remedy = "lingctl render ranktable makes it anew from the live cards"
     return Finding(check, Verdict.FAILURE, message, node, device, remedy=remedy)
-
-
-def _no_address(node: str, device: int) -> ConfigurationError:
-    return ConfigurationError(
-        "the card has no address, so no rank table can be made",
-        where=f"{node} card {device}",
-        remedy=f"on {node}: hccn_tool -i {device} -ip -s address A netmask M; then lingctl check-network",
-        code="rank-table-incomplete",
-    )

@@ -59,7 +59,12 @@ def check_config(document: dict[str, Any], profile: Profile, cluster: Cluster | 
     """
     parts: Parts = {section: _section(document, section) or {} for section in PATHS}
     missing = {section for section in PATHS if _section(document, section) is None}
-    found = [_missing_section(section) for section in PATHS if section in missing - _OPTIONAL_SECTIONS]
+    anew = "add the section: lingctl render config writes a complete file"
+    found = [
+        broken_rule(f"config-{section}", f"{path} is missing or not an object", "", anew)
+        for section, path in PATHS.items()
+        if section in missing - _OPTIONAL_SECTIONS
+    ]
     found += _check_fields(document, parts, missing, profile.generation)
     found += _check_rules(parts, profile.generation)
     if profile.generation == 3:
@@ -91,15 +96,6 @@ def _check_rules(parts: Parts, generation: int) -> Iterator[Finding]:
             for broken in rule.broken(parts):
                 text, remedy = broken if isinstance(broken, Breach) else (broken, rule.remedy)
                 yield broken_rule(rule.check, f"{rule.says}: {text}", rule.source, remedy, rule.verdict)
-
-
-def _missing_section(section: ConfigSection) -> Finding:
-    return broken_rule(
-        f"config-{section}",
-        f"{PATHS[section]} is missing or not an object",
-        "",
-        "add the section: lingctl render config writes a complete file",
-    )
 
 
 def _section(document: dict[str, Any], section: ConfigSection) -> dict[str, Any] | None:

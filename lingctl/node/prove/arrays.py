@@ -67,11 +67,6 @@ class NumpyArrays:
         """With its axes in another order."""
         return self._np.transpose(x, axes)
 
-    def normed(self, x: Array, epsilon: float) -> Array:
-        """Each row by the root of the mean of its squares."""
-        np = self._np
-        return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(epsilon))
-
     def softmax(self, x: Array) -> Array:
         """Along the last axis."""
         np = self._np
@@ -109,10 +104,6 @@ class NumpyArrays:
         np = self._np
         wide = x.astype(np.float64)
         return np.einsum("ij,ij->j", wide, wide)
-
-    def lengths(self, squares: Array) -> Array:
-        """Roots of sums of squares, as float32."""
-        return self._np.sqrt(squares).astype(self._np.float32)
 
     def log_sums(self, x: Array) -> List[float]:
         """The logarithm of the sum of exponentials of each row, in float64."""
@@ -155,9 +146,6 @@ class TorchArrays:
     def moved(self, x: Array, *axes: int) -> Array:  # noqa: D102  (as above)
         return x.permute(*axes)
 
-    def normed(self, x: Array, epsilon: float) -> Array:  # noqa: D102  (as above)
-        return x / (x.pow(2).mean(-1, keepdim=True) + epsilon).sqrt()
-
     def softmax(self, x: Array) -> Array:  # noqa: D102  (as above)
         return x.softmax(-1)
 
@@ -179,9 +167,6 @@ class TorchArrays:
 
     def squares(self, x: Array) -> Array:  # noqa: D102  (as above)
         return x.to(self._torch.float64).pow(2).sum(0)
-
-    def lengths(self, squares: Array) -> Array:  # noqa: D102  (as above)
-        return squares.sqrt().to(self._torch.float32)
 
     def log_sums(self, x: Array) -> List[float]:  # noqa: D102  (as above)
         return [float(one) for one in x.to(self._torch.float64).logsumexp(-1)]

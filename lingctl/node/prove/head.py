@@ -48,7 +48,7 @@ class HeldHead:
         squares = 0
         for first in range(0, rows, _PART):
             squares = squares + arrays.squares(self._part(first))
-        self._lengths = arrays.lengths(squares) + _SMALL
+        self._lengths = arrays.floats((squares**0.5).tolist()) + _SMALL
 
     @property
     def uneven(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
+from lingctl.paths import is_file, is_folder, is_there
 
 BenchResult = Mapping[str, Any]
 
@@ -47,18 +50,23 @@ def check_results(path: Path) -> None:
     Raises:
         UsageError: no such folder, or the file holds something else.
     """
-    if not path.absolute().parent.is_dir():
+    if not is_folder(path.absolute().parent):
         raise UsageError(f"--results {path}: no such folder", code="results-folder")
-    if path.exists() and path.stat().st_size:
+    if is_there(path) and path.stat().st_size:
         read_results(path)
 
 
 def keep_result(path: Path, result: BenchResult) -> None:
-    """Append a result, as one line."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(
-            json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **result}, default=str) + "\n"
-        )
+    """Append a result, as one line. Raises OSError: it cannot be written; the file is as it was."""
+    line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **result}, default=str)
+    length = path.stat().st_size if is_file(path) else 0
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError:
+        with contextlib.suppress(OSError):  # a device has no length
+            os.truncate(path, length)
+        raise
 
 
 def read_results(path: Path) -> list[BenchResult]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lingctl.errors import ConfigurationError, UsageError
+from lingctl.paths import is_file, is_folder
 from lingctl.serving.bench.outcome import RequestOutcome
 from lingctl.serving.http.answers import joined
 
@@ -19,8 +20,8 @@ def tokenizer_at(path: Path) -> CountTokens:
         UsageError: it is not there, or the library that reads it is not installed.
         ConfigurationError: it cannot be read.
     """
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
+    file = path / "tokenizer.json" if is_folder(path) else path
+    if not is_file(file):
         raise UsageError(f"no tokenizer: {file}", where="--tokenizer", code="no-tokenizer")
     try:
         from tokenizers import Tokenizer

@@ -8,7 +8,7 @@ for held in "$1"/lock/*; do
   exit 0
 done
 # What cannot be looked at is not free.
-if said=$(LC_ALL=C ls "$1/lock" 2>&1); then echo free
+if said=$(LC_ALL=C ls "$1/lock/" 2>&1); then echo free
 else
   case $said in
     *"No such file"*|*"Not a directory"*) echo free ;;

@@ -22,7 +22,7 @@ from lingctl.flows.files.capacity import Wishes, answer_capacity, list_models
 from lingctl.inventory.models.catalogue import LITE, MODELS, PLUS, find_model
 from lingctl.mindie.capacity import verdict as capacity_verdict
 from lingctl.mindie.capacity.estimate import (
-    all_parameters,
+    card_parameters,
     estimate,
     head_slots,
     smallest_fit,
@@ -38,12 +38,12 @@ LARGE = Load(14000, 8192, 4096, 0.95)
 
 @pytest.mark.parametrize(("shape", "parameters"), [(LITE, 16_801_974_272), (PLUS, 292_540_679_424)])
 def test_parameter_counts_are_the_published_ones(shape, parameters):
-    assert all_parameters(shape) == parameters
+    assert card_parameters(shape, 1) == parameters
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_the_catalogue_s_sizes_follow_from_its_shapes(model):
-    assert model.weights_bytes == 2 * all_parameters(model.shape)
+    assert model.weights_bytes == 2 * card_parameters(model.shape, 1)
 
 
 # Worked out by hand from the formulas of docs/capacity.md, an own reading of them each.

@@ -181,6 +181,8 @@ def test_a_card_without_an_address_makes_no_table():
     with pytest.raises(ConfigurationError) as caught:
         rank_table(TWO, addresses)
     assert caught.value.where == "node2 card 5"
+    # What can be pasted has no word that somebody has to replace.
+    assert "address A" not in caught.value.remedy
 
 
 @pytest.mark.parametrize(("check", "index"), CASES)

@@ -1,4 +1,5 @@
 import json
+import resource
 from array import array
 
 import pytest
@@ -45,6 +46,20 @@ def test_other_files_are_refused_by_line(tmp_path, text, words):
     with pytest.raises(ConfigurationError) as refused:
         last_two([path, path])
     assert words in f"{refused.value.where} {refused.value.what}"
+
+
+def test_a_result_that_cannot_be_kept_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "a.jsonl"
+    keep_result(path, result(1))
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            keep_result(path, result(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
 
 
 def test_one_result_cannot_be_compared(tmp_path):

@@ -22,6 +22,7 @@ from lingctl.flows.files.bundle.locked import Locked, environment, locked_for
 from lingctl.flows.files.bundle.own_wheel import build_own_wheel
 from lingctl.flows.files.bundle.wheels import file_of, read_wheel, sha256_of
 from lingctl.flows.run.whole_file import told_if_unwritten, whole_file, write_file
+from lingctl.paths import is_file, is_folder
 
 ARCHITECTURES = ("aarch64", "x86_64")
 _PYTHON = re.compile(r"^3\.(\d+)$")
@@ -76,7 +77,7 @@ def make_bundle(to: Path, architecture: str | None, python: str, listener: Liste
     wanted = architecture or platform.machine()
     _check(wanted, python)
     name = f"lingctl-{lingctl.__version__}-{wanted}-py{python.replace('.', '')}"
-    target = to / f"{name}.tar" if to.is_dir() else to
+    target = to / f"{name}.tar" if is_folder(to) else to
     with tempfile.TemporaryDirectory(prefix="lingctl-bundle-") as scratch:
         folder = Path(scratch) / name
         wheels = folder / "wheels"
@@ -92,7 +93,7 @@ def make_bundle(to: Path, architecture: str | None, python: str, listener: Liste
         _describe(folder, own, locked, environment(wanted, python))
         _add_assets(folder, python)
         _write_tar(folder, target)
-    digest = sha256_of(target) if target.is_file() else ""
+    digest = sha256_of(target) if is_file(target) else ""
     return Bundle(target, name, wanted, python, names, digest, _write_sum(target, digest))
 
 
@@ -154,7 +155,7 @@ def _add_assets(folder: Path, python: str) -> None:
     shutil.copytree(asset("atb_patches"), folder / "overlay", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(asset("docs"), folder / "docs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     (folder / "install.sh").write_text(_INSTALL.replace("@PYTHON@", python))
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if is_file(path))
     sums = [f"{sha256_of(path)}  {path.relative_to(folder)}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(sums))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import lingctl
 from lingctl.errors import LingctlError
+from lingctl.paths import is_file
 
 _PROJECT = Path(lingctl.__file__).resolve().parent.parent
 # What pip writes when it installs, and what is not part of a wheel.
@@ -21,7 +22,7 @@ _NOT_IN_A_WHEEL = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_ca
 
 def build_own_wheel(folder: Path) -> Path:
     """Put the wheel into ``folder``. Raises LingctlError: it could not be built."""
-    if (_PROJECT / "pyproject.toml").is_file():
+    if is_file(_PROJECT / "pyproject.toml"):
         return _from_checkout(folder)
     return _from_installed(folder, importlib.metadata.distribution("lingctl"))
 

@@ -24,6 +24,7 @@ from lingctl.flows.network.check import NetworkReport
 from lingctl.flows.network.saved import answer_files
 from lingctl.flows.run.whole_file import whole_file
 from lingctl.inventory.cluster import Cluster
+from lingctl.paths import is_there
 from lingctl.release.evidence.gathered import GZIP, lengths_before, unpacked, without_secrets
 from lingctl.release.site import Site, site_of
 
@@ -80,7 +81,7 @@ def pack(
             own |= {f"check-network/{name}": content for name, content in answer_files(report).items()}
             findings = json.dumps([finding.as_json() for finding in report.findings], indent=1)
             own["check-network/findings.json"] = findings.encode()
-        if hosts.exists():
+        if is_there(hosts):
             own["hosts.yaml"] = hosts.read_bytes()
         for place, content in own.items():
             _add(bundle, top / place, without_secrets(content))

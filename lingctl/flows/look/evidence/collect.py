@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -47,7 +47,7 @@ def collect(
         check: also ask what check-network asks, without pings between cards.
 
     Raises:
-        LingctlError: nothing could be gathered, or the file cannot be written.
+        NodeError: the file, or what a node sends, cannot be written here.
     """
     site = site_of(cluster)
     with ExitStack() as parts_end:
@@ -66,8 +66,11 @@ def collect(
         }
         report = None
         if check:
-            with suppress(LingctlError):
+            try:
                 report = check_network(group, cluster, CheckOptions(mesh="off"), listener)
+            except LingctlError as error:  # the logs may tell why
+                text = f"what check-network asks is not in it: {error}"
+                listener(Event(_TASK, "note", text=text))
         for name, part in gathered.items():
             listener(Event(_TASK, "note", name, f"to be packed: {contents_in_words(name, part)}"))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -130,11 +131,12 @@ def _is_small(word: str, asked: Sequence[str]) -> bool:
 
 def _is_here(word: str) -> bool:
     try:
-        return Path(word).exists()
+        os.lstat(word)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return False  # a line of a log, and no path
-        raise
+        return error.errno != errno.ENAMETOOLONG  # a line of a log, and no path
+    return True
 
 
 def _meaning(word: str, known: Sequence[LogReader]) -> CodeMeaning | None:

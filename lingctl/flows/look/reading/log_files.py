@@ -31,6 +31,7 @@ from lingctl.flows.look.reading.node_folder import (
     is_console,
 )
 from lingctl.flows.look.reading.tar_reader import begins_a_tar, tar_members
+from lingctl.paths import is_file, is_folder
 
 _TAR_NAMES = (".tar", ".tar.gz", ".tgz")
 _MOST_FILES = 200_000
@@ -60,11 +61,11 @@ def read_path(path: Path, first_of_each: FirstOfEach) -> list[ReadLog]:
         UsageError: it is not there, or holds no log.
     """
     try:
-        if path.is_dir():
+        if is_folder(path):
             return _nodes(_files_of(path), path.name or str(path), first_of_each)
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(f"{path} is neither a file nor a folder", remedy="give a log, a folder, or -")
-        if zipfile.is_zipfile(path):
+        if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             return _nodes(_members_of_zip(path), path.name, first_of_each)
         with path.open("rb") as file:
             blocks = BlockReader(file)
@@ -87,7 +88,7 @@ def _files_of(folder: Path) -> Iterator[tuple[PurePosixPath, Readable]]:
         if count > _MOST_FILES:
             raise DamagedError(f"it holds more than {_MOST_FILES:,} files")
         for path in sorted(Path(at, name) for name in names):
-            if path.is_file() and not path.is_symlink():
+            if not path.is_symlink() and is_file(path):
                 with path.open("rb") as file:
                     yield PurePosixPath(path.relative_to(folder).as_posix()), file
 

@@ -10,6 +10,7 @@ from lingctl.errors import ConfigurationError, UsageError
 from lingctl.events import Event, Listener
 from lingctl.flows.serve.batch.state import place_of
 from lingctl.node.offline.bodies import SAMPLING
+from lingctl.paths import is_file, is_folder, is_there, real
 from lingctl.serving.batch.requests import URLS, BatchInput, survey
 from lingctl.serving.batch.retries import Retries
 
@@ -54,17 +55,17 @@ def judged_input(options: BatchOptions, listener: Listener) -> BatchInput:
         UsageError: files that cannot be.
         ConfigurationError: lines that cannot be asked, all of them told.
     """
-    source, output, errors = (path.resolve() for path in (options.source, options.output, options.error_file))
-    if not source.is_file():
-        what = "is no ordinary file" if source.exists() else "there is no such file"
+    source, output, errors = (real(path) for path in (options.source, options.output, options.error_file))
+    if not is_file(source):
+        what = "is no ordinary file" if is_there(source) else "there is no such file"
         remedy = "a batch is read twice and resumed: write it to a file first"
         raise UsageError(what, where=str(options.source), remedy=remedy, code="batch-file")
     if len({source, output, errors, place_of(output)}) < 4:
         raise UsageError("input, output and errors are to be different files", code="batch-same-file")
     for path in (output, errors):
-        if path.exists() and not path.is_file():
+        if is_there(path) and not is_file(path):
             raise UsageError("is no ordinary file", where=str(path), code="batch-file")
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise UsageError("its folder is not there", where=str(path), code="batch-file")
     try:
         given = survey(source, OFFLINE_FIELDS if options.offline else None)

@@ -13,6 +13,7 @@ from lingctl.events import Event, Listener
 from lingctl.flows.run.whole_file import no_room
 from lingctl.flows.serve.batch.given import BatchOptions
 from lingctl.flows.serve.batch.state import BatchState, answers_in, batch_state, place_of
+from lingctl.paths import is_there
 from lingctl.serving.batch.answer import BatchAnswer
 from lingctl.serving.batch.asking import BatchCounts, GivenUp
 from lingctl.serving.batch.report import BatchReport
@@ -55,13 +56,13 @@ def run_batch(
     """
     output = options.output
     try:
-        if not place_of(output).exists() and output.exists():
+        if not is_there(place_of(output)) and is_there(output):
             found = sum(1 for _ in answers_in(output, options.source, override))
             if found == given.requests:
                 listener(Event(_TASK, "unchanged", text=f"{found:,} requests are answered already"))
                 return BatchReport(answerer.place, answerer.model, found, found, found, str(output))
         with batch_state(output, given, override) as state:
-            if output.exists():
+            if is_there(output):
                 for number, line in answers_in(output, options.source, override):
                     state.take(number, line)
             return _Run(answerer, given, options, override, listener, state).run()

@@ -13,6 +13,7 @@ from pathlib import Path
 from lingctl.errors import ConnectError
 from lingctl.inventory.given_file import with_home
 from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
+from lingctl.paths import is_there
 from lingctl.remote.ssh.login.keys.agent import Agent, AgentError, AgentKey, AgentSilentError
 from lingctl.remote.ssh.login.keys.key_files import (
     PASSPHRASE_VARIABLE,
@@ -121,7 +122,7 @@ def _look(path: Path) -> _File:
 def _why_not(file: _File, target: SshTarget, node: str) -> str:
     """Why a file cannot be used; an error where hosts.yaml names it."""
     path, shown = file.path, shlex.quote(str(file.path))
-    exists = path.exists()
+    exists = is_there(path)
     if not target.keys and not exists:
         return ""
     if not exists and not file.blob:
