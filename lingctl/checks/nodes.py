@@ -18,6 +18,7 @@ from lingctl.ascend.unread import Unread
 from lingctl.ascend.versions import Version, fits_firmware, is_older
 from lingctl.checks.cards.health import card_health_findings, own_service
 from lingctl.checks.cards.judge import not_read
+from lingctl.checks.remedies import bring_image
 from lingctl.findings import Finding, Subject, Verdict
 
 ROOT_INFO = "/etc/hccl_rootinfo.json"
@@ -194,11 +195,8 @@ def _runtime(facts: NodeFacts, scope: Scope) -> Iterator[Finding]:
     if isinstance(facts.image, Unread):
         yield not_read(of_image, facts.image)
     elif facts.image is None:
-        image = shlex.quote(scope.image)
         yield of_image.note(
-            f"{scope.image} is not there yet; deploy needs it",
-            remedy=f"{program} pull {image}; or, without a network, bring it from a machine that has it: "
-            f"{program} save {image} | ssh {scope.node(facts.node).address or facts.node} {program} load",
+            f"{scope.image} is not there yet; deploy needs it", remedy=bring_image(scope, facts.node)
         )
     else:
         yield of_image.passes(facts.image)

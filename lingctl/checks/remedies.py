@@ -8,7 +8,10 @@ Atlas 800I A2 (`-tls -s enable`, `-ip -s`).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
+
+from lingctl.ascend.scope import Scope
 
 
 def tool(card: int, *words: str | int) -> str:
@@ -60,6 +63,16 @@ def settings(card: int, live: Mapping[str, str], keys: Iterable[str]) -> list[st
         if key in wanted and key in live:
             commands.append(command(card, live[key]))
     return commands
+
+
+def bring_image(scope: Scope, node: str) -> str:
+    """Get the container image onto a node: from its registry, or from another machine."""
+    program, image = scope.runtime.program, shlex.quote(scope.image)
+    there = scope.node(node).address or node
+    return (
+        f"{program} pull {image}; or, without a network, bring it from a machine that has it: "
+        f"{program} save {image} | ssh {there} {program} load"
+    )
 
 
 def clauses(*parts: str) -> str:

@@ -17,6 +17,8 @@ OVERHEAD_GIB = 3.0
 # What torch sees of a card: 60.96 of 64 and 29.50 of 32 GiB in users' reports; the firmware keeps the rest.
 _SEEN: dict[float, float] = {64: 60.96, 32: 29.50}
 _SEEN_SHARE = 0.95
+# The models' dimensions divide by powers of two alone; more cards than this nobody is known to have used.
+NUMBERS_OF_CARDS = (1, 2, 4, 8, 16, 32, 64)
 # More leaves nothing for what the runtime takes while it serves.
 _MOST_FRACTION = 0.95
 
@@ -158,6 +160,13 @@ class Capacity(Protocol):
 def number_of_cards(number: int) -> str:
     """In words."""
     return "1 card" if number == 1 else f"{number} cards"
+
+
+def nearest_shape(enough: Estimate, cards_of_node: int) -> str:
+    """What would hold the model, in words."""
+    nodes = -(-enough.ranks // cards_of_node)
+    where = f" ({nodes} nodes of {cards_of_node})" if nodes > 1 else ""
+    return f"the nearest shape that fits is {number_of_cards(enough.ranks)} of {enough.hbm_gib:g} GiB{where}"
 
 
 def verdict_on(

@@ -53,11 +53,11 @@ def head(rows: int, width: int, dtype: torch.dtype, seed: int = 7) -> torch.Tens
 def test_it_is_bit_for_bit_what_torch_computes(dtype: str, rows: int, width: int) -> None:
     weight = head(rows, width, TYPES[dtype])
     data = bytes_of(weight)
-    lengths = columns.Lengths(width)
+    lengths = [0.0] * width
     step = 10 * width * columns.BYTES[dtype]
     for at in range(0, len(data), step):
-        lengths.add(columns.read_floats(data[at : at + step], dtype))
-    by = columns.divisors(lengths.all)
+        lengths = columns.lengthened(lengths, columns.read_floats(data[at : at + step], dtype))
+    by = columns.divisors(lengths)
     folded = columns.write_floats(columns.divided(columns.read_floats(data, dtype), by), dtype)
     assert folded == bytes_of(as_published(weight))
 

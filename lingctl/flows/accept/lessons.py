@@ -40,7 +40,7 @@ def lessons_of(
     cluster: Cluster, kind: ClusterKind, results: Mapping[str, PartResult], lines: Iterable[HeardText]
 ) -> dict[str, Any]:
     """The file as plain data."""
-    heard = [HeardText(**text) for result in results.values() for text in result.heard]
+    heard = [text for result in results.values() for text in result.heard]
     lines = list(lines)
     said = chain((text.said for text in (*heard, *lines)), *(result.sentences for result in results.values()))
     anonymous = Anonymous(chain(names_of(cluster, results), *map(names_in, said)))

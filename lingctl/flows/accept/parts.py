@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lingctl.ascend.facts import NodeFacts
+from lingctl.ascend.scope import Scope
 from lingctl.ascend.unread import Unread
+from lingctl.checks.remedies import bring_image
 from lingctl.engines import engine_of
 from lingctl.errors import ConnectError, UsageError
 from lingctl.findings import Finding, Subject, Verdict
@@ -56,7 +58,7 @@ def versions_part(given: Acceptance) -> Judged:
     table = {
         node.name: _versions_of(report.facts.get(node.name), len(node.cards)) for node in report.scope.nodes
     }
-    images = tuple(_of_image(name, seen, image) for name, seen in report.facts.items())
+    images = tuple(of_image(seen, report.scope) for seen in report.facts.values())
     kinds = {row.get("image") for row in table.values()}
     same = "the same image on all" if len(kinds) == 1 and None not in kinds else "not one image on all"
     return Judged(
@@ -82,14 +84,13 @@ def _versions_of(facts: NodeFacts | None, cards: int) -> dict[str, str | None]:
     }
 
 
-def _of_image(node: str, facts: NodeFacts, image: str) -> Finding | None:
-    """A container runs on although its image is gone; the next one could not be made."""
-    of = Subject("image-there", node)
-    remedy = "docker pull IMAGE, or lingctl bundle where the node reaches no registry"
+def of_image(facts: NodeFacts, scope: Scope) -> Finding | None:
+    """A container runs on although its image is gone; the next one could not be made. Pure."""
+    of, remedy = Subject("image-there", facts.node), bring_image(scope, facts.node)
     if facts.image is None:
-        return of.failure(f"{image} is not there", remedy=remedy)
+        return of.failure(f"{scope.image} is not there", remedy=remedy)
     if isinstance(facts.image, Unread):
-        text = f"whether {image} is there is not known"
+        text = f"whether {scope.image} is there is not known"
         return of.unknown(text, evidence=facts.image.text, remedy=remedy)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,9 +87,9 @@ class PartResult:
     findings: tuple[Mapping[str, Any], ...] = ()  # worse than a pass; as ``Finding.as_json``
     passed: int = 0  # how many findings were passes
     data: Mapping[str, Any] = field(default_factory=dict)
-    # For the lessons, and not in the report: what was not understood (``HeardText``), and every finding,
+    # For the lessons, and not in the report: what was not understood, and every finding,
     # passes too, one of each form.
-    heard: tuple[Mapping[str, Any], ...] = ()
+    heard: tuple[HeardText, ...] = ()
     sentences: tuple[str, ...] = ()
 
     @property
@@ -125,7 +125,7 @@ def run_part(part: AcceptancePart, given: Acceptance, earlier: Mapping[str, Part
         findings=tuple(finding.as_json() for finding in told),
         passed=len(judged.findings) - len(told),
         data=judged.data,
-        heard=tuple(asdict(text) for text in (*judged.heard, *unjudged(judged.findings))),
+        heard=(*judged.heard, *unjudged(judged.findings)),
         sentences=sentences(judged.findings),
     )
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from math import gcd
 
-from lingctl.engine.capacity import GIB, OVERHEAD_GIB, Estimate, Load, seen_gib
+from lingctl.engine.capacity import GIB, NUMBERS_OF_CARDS, OVERHEAD_GIB, Estimate, Load, seen_gib
 from lingctl.inventory.models.catalogue import Shape
 
 _BF16 = 2
-# The models' dimensions divide by powers of two alone; more cards than this nobody is known to have used.
-_WORLDS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def estimate(
@@ -41,7 +39,7 @@ def uneven(shape: Shape, ranks: int) -> str:
     whole = gcd(shape.vocabulary, shape.moe_intermediate)
     if whole % ranks == 0:
         return ""
-    possible = [number for number in _WORLDS if whole % number == 0]
+    possible = [number for number in NUMBERS_OF_CARDS if whole % number == 0]
     return (
         f"vocabulary {shape.vocabulary} and expert width {shape.moe_intermediate} do not divide by {ranks} "
         f"ranks; possible are {', '.join(map(str, possible))}"
@@ -72,8 +70,5 @@ def card_parameters(shape: Shape, ranks: int) -> int:
 
 def smallest_fit(shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
     """The fewest cards that hold it; None if not even the largest group does."""
-    for ranks in _WORLDS:
-        found = estimate(shape, window, ranks, hbm_gib, load)
-        if found.fits:
-            return found
-    return None
+    tried = (estimate(shape, window, ranks, hbm_gib, load) for ranks in NUMBERS_OF_CARDS)
+    return next((found for found in tried if found.fits), None)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingctl.engine.capacity import Estimate, Load, number_of_cards, settings_that_fit, verdict_on
+from lingctl.engine.capacity import (
+    Estimate,
+    Load,
+    nearest_shape,
+    number_of_cards,
+    settings_that_fit,
+    verdict_on,
+)
 from lingctl.findings import Finding, Subject
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.models.catalogue import Shape
@@ -48,10 +55,7 @@ def _remedies(shape: Shape, found: Estimate, load: Load) -> Iterator[str]:
     yield from settings_that_fit(estimate, shape, found, load)
     enough = smallest_fit(shape, found.window, found.hbm_gib, load)
     if enough is not None:
-        nodes = -(-enough.ranks // 8)
-        where = f" ({nodes} nodes of 8)" if nodes > 1 else ""
-        cards = number_of_cards(enough.ranks)
-        yield f"the nearest shape that fits is {cards} of {found.hbm_gib:g} GiB{where}"
+        yield nearest_shape(enough, 8)
     elif found.hbm_gib < 64:
         yield "use cards of 64 GiB"
     else:

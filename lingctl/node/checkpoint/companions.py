@@ -71,16 +71,6 @@ def copy_companions(folder: str, target: str, names: Sequence[str], force: bool)
     return kept
 
 
-def links_out(folder: str, names: Sequence[str]) -> List[str]:
-    """Those that a link leads to from elsewhere, each as ``NAME -> FILE``; all may be read by everybody.
-
-    Raises:
-        Trouble: one that not everybody may read.
-        OSError: one cannot be looked at.
-    """
-    return [f"{name} -> {real}" for name in names if (real := need_open(folder, name))]
-
-
 def same(first: str, second: str) -> bool:
     """Whether two files hold the same bytes."""
     return os.path.isfile(second) and filecmp.cmp(first, second, shallow=False)

@@ -157,13 +157,6 @@ class JsonText:
             self._step(found.group().count(","))
             self._at = found.end()
 
-    def null(self) -> bool:
-        """Whether null stands next; it is taken then."""
-        if self.peek() != "n":
-            return False
-        self._word()
-        return True
-
     def end(self) -> None:
         """Nothing may follow."""
         if self.peek():

@@ -234,7 +234,8 @@ def _counts(text: JsonText, most: int, too_many: ValueError) -> Tuple[int, ...]:
 
 def _pass_metadata(text: JsonText) -> None:
     """An object whose values are strings, or null."""
-    if text.null():
+    if text.peek() == "n":
+        text.pass_value()
         return
     for _ in text.members():
         text.pass_string()

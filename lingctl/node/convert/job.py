@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from lingctl.node.checkpoint.companions import Companions, find_companions, links_out
+from lingctl.node.checkpoint.companions import Companions, find_companions
 from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.convert.plan import ConversionPlan, Shard, plan_shards
 from lingctl.node.convert.receipt import is_proved, read_receipt
 from lingctl.node.files import opened
+from lingctl.node.folders import need_open
 from lingctl.node.trouble import Trouble
 
 DEFAULT_SHARD = 5_000_000_000
@@ -68,8 +69,8 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
     """
     plan = plan_shards(source, options.max_shard_size, options.layers_per_shard)
     companions = find_companions(source.folder, [file.name for file in source.files])
-    linked = tuple(links_out(source.folder, companions.names))
-    return look_at_target(Job(source, target, options, plan, companions, linked))
+    linked = [f"{name} -> {real}" for name in companions.names if (real := need_open(source.folder, name))]
+    return look_at_target(Job(source, target, options, plan, companions, tuple(linked)))
 
 
 def look_at_target(job: Job) -> Job:

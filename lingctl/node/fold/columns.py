@@ -22,31 +22,16 @@ from typing import Dict, List
 # Of the published code.
 _EPSILON = 1e-7
 BYTES: Dict[str, int] = {"BF16": 2, "F16": 2, "F32": 4}
-# Numbers that are held at once: a few times four bytes each.
-_AT_ONCE = 1 << 20
 
 
-def rows_at_once(columns: int) -> int:
-    """How many rows are read at once."""
-    return max(1, _AT_ONCE // columns)
+def lengthened(lengths: List[float], block: "array[float]") -> List[float]:
+    """Euclidean norms of columns: ``lengths`` of the rows before, and a block of more of them, whole ones.
 
-
-class Lengths:
-    """Euclidean norms of columns, of rows that are given one block after another."""
-
-    def __init__(self, columns: int) -> None:
-        self._found = [0.0] * columns
-
-    def add(self, block: "array[float]") -> None:
-        """More rows, whole ones."""
-        columns = len(self._found)
-        parts = [math.hypot(*block[column::columns]) for column in range(columns)]
-        self._found = list(map(math.hypot, self._found, parts))
-
-    @property
-    def all(self) -> List[float]:
-        """Them, in order; infinite or no number where a column has such values."""
-        return self._found
+    Infinite or no number where a column has such values.
+    """
+    columns = len(lengths)
+    parts = [math.hypot(*block[column::columns]) for column in range(columns)]
+    return list(map(math.hypot, lengths, parts))
 
 
 def divisors(lengths: List[float]) -> List[float]:

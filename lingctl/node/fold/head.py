@@ -12,17 +12,18 @@ from lingctl.node.checkpoint.safetensors import Entry, read_header
 from lingctl.node.files import new_file, opened, part_name, read_at, write_at
 from lingctl.node.fold.columns import (
     BYTES,
-    Lengths,
     divided,
     divisors,
+    lengthened,
     read_floats,
-    rows_at_once,
     write_floats,
 )
 from lingctl.node.trouble import Trouble
 
 HEAD = "lm_head.weight"
 _BLOCK = 8 << 20
+# Numbers of the head that are held at once: a few times four bytes each.
+_AT_ONCE = 1 << 20
 # How far from 1 a folded column may be: what rounding to 8 bits can do to all of its numbers together.
 _TOLERANCE = {"BF16": 2.0**-8, "F16": 2.0**-10, "F32": 2.0**-20}
 
@@ -75,12 +76,12 @@ def measure(place: HeadPlace, tick: Tick) -> List[float]:
     Raises:
         Trouble: one of them has a value that is no number, or none that is finite.
     """
-    lengths = Lengths(place.entry.shape[1])
+    lengths = [0.0] * place.entry.shape[1]
     with opened(place.path) as descriptor:
         for _, data in _blocks(descriptor, place):
-            lengths.add(read_floats(data, place.entry.dtype))
+            lengths = lengthened(lengths, read_floats(data, place.entry.dtype))
             tick(len(data))
-    bad = [at for at, length in enumerate(lengths.all) if not math.isfinite(length)]
+    bad = [at for at, length in enumerate(lengths) if not math.isfinite(length)]
     if bad:
         raise Trouble(
             f"{HEAD} has values that are no numbers: column {bad[0]}",
@@ -88,7 +89,7 @@ def measure(place: HeadPlace, tick: Tick) -> List[float]:
             remedy="lingctl verify-weights; download the file again",
             code="head-not-finite",
         )
-    return lengths.all
+    return lengths
 
 
 def fold_file(place: HeadPlace, target: str, lengths: List[float], written: Tick, proved: Tick) -> None:
@@ -129,14 +130,14 @@ def _prove(
             if os.pread(written, len(data), at) != data:
                 raise _differs(place.path, f"at byte {at}")
             proved(len(data))
-    found, again = Lengths(place.entry.shape[1]), 0
+    found, again = [0.0] * place.entry.shape[1], 0
     for _, data in _blocks(written, place):
         again = zlib.crc32(data, again)
-        found.add(read_floats(data, place.entry.dtype))
+        found = lengthened(found, read_floats(data, place.entry.dtype))
         proved(len(data))
     if again != sum_of_head:
         raise _differs(place.path, f"the head's CRC is {again:08x}, written was {sum_of_head:08x}")
-    for at, (length, before) in enumerate(zip(found.all, lengths)):
+    for at, (length, before) in enumerate(zip(found, lengths)):
         wanted = before / divisors([before])[0]  # a column of zeros stays one
         if not abs(length - wanted) <= _TOLERANCE[place.entry.dtype]:
             raise _differs(place.path, f"column {at} is {length} long")
@@ -155,7 +156,7 @@ def _differs(path: str, evidence: str) -> Trouble:
 def _blocks(descriptor: int, place: HeadPlace) -> Iterator[Tuple[int, bytes]]:
     """The head, whole rows at a time, with their place in the file."""
     columns = place.entry.shape[1]
-    step = rows_at_once(columns) * columns * BYTES[place.entry.dtype]
+    step = max(1, _AT_ONCE // columns) * columns * BYTES[place.entry.dtype]
     return _pieces(descriptor, place, place.first, place.first + place.size, step)
 
 

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shlex
-from typing import Any, BinaryIO, Dict, Iterator, Mapping, Set
+from typing import Any, BinaryIO, Iterator, Mapping, Set, Tuple
 
 from lingctl.node.files import FILE_MODE
 from lingctl.node.foreign_json import foreign_json
@@ -20,7 +20,7 @@ from lingctl.node.trouble import Trouble
 BatchEntry = Mapping[str, Any]
 
 
-def read_asked(folder: str) -> Dict[str, Any]:
+def read_asked(folder: str) -> Tuple[int, int]:
     """How many parts and requests there are.
 
     Raises:
@@ -30,7 +30,7 @@ def read_asked(folder: str) -> Dict[str, Any]:
     try:
         with open(path, "rb") as file:
             asked = foreign_json(file.read())
-        return {name: asked[name] for name in ("parts", "requests")}
+        return int(asked["parts"]), int(asked["requests"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Trouble(
             "the requests of the batch are not there",

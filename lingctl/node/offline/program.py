@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import time
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Mapping, Set, Type
+from typing import Any, Dict, List, Mapping, Type
 
 from lingctl.node.offline.bodies import CHAT, answer_of, refusal_of, sampling_of
 from lingctl.node.offline.folder import AnswerFile, BatchEntry, read_asked, requests
@@ -34,16 +35,17 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     Raises:
         Trouble: the requests are not there, another program is at it, or the engine does not start or dies.
     """
-    asked = read_asked(arguments.folder)
+    parts, total = read_asked(arguments.folder)
     answers = AnswerFile(arguments.answers)
     for entry in answers.earlier():
         report({"event": "answer", **entry})
-    done, total = answers.numbers, int(asked["requests"])
-    before = len(done)
+    done, before = answers.numbers, len(answers.numbers)
     report({"event": "progress", "task": "batch", "done": before, "total": total})
     if before < total:
         engine = _Engine(arguments)
-        for chunk in _chunks(arguments.folder, asked, done, arguments.chunk):
+        asked = requests(arguments.folder, parts)
+        left = (entry for entry in asked if entry["number"] not in done)
+        while chunk := list(itertools.islice(left, arguments.chunk)):
             for entry in engine.answer(chunk):
                 answers.add(entry)
                 report({"event": "answer", **entry})
@@ -51,19 +53,6 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
             before += len(chunk)
             report({"event": "progress", "task": "batch", "done": before, "total": total})
     return {"requests": total}
-
-
-def _chunks(folder: str, asked: Mapping[str, Any], done: Set[int], size: int) -> Iterator[List[BatchEntry]]:
-    chunk: List[BatchEntry] = []
-    for entry in requests(folder, int(asked["parts"])):
-        if entry["number"] in done:
-            continue
-        chunk.append(entry)
-        if len(chunk) >= size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 class _Engine:

@@ -6,7 +6,7 @@ Shapes: captures of driver 23.0 to 24.1 servers, else the format strings of the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lingctl.sandbox.state import Card, NodeState, this_node
@@ -18,10 +18,6 @@ _EDGE = "+----------------------------------------------------------------------
 _PARTS = "+---------------------------+---------------+----------------------------------------------------+"
 _RULE = _PARTS.replace("-", "=")
 _USAGE = "Usage: npu-smi info <watch|proc|-h|-m|-l|-t type> [Options...]"
-_ALARM = (
-    "\tHealth Status                  : Alarm\n\tError Code                     : 80CD8003\n"
-    "\tError Information              : node type=HBM, sensor type=memory, event state=multi bit ecc error\n"
-)
 
 
 def main(words: list[str]) -> int:
@@ -119,15 +115,14 @@ def _query(node: NodeState, cards: list[Card], words: list[str]) -> int:
     kind, number = options.get("-t", ""), options.get("-i")
     if kind == "topo" and number is None:
         return _topology(cards)
-    query = _QUERIES.get(kind)
-    if query is None:
+    if kind not in _QUERIES:
         print(f"npu-smi: info -t {kind} is not emulated, or not a type", file=sys.stderr)
         return 1
     card = next((card for card in cards if card.available and str(_number(node, card)) == number), None)
     if card is None:
         print(f"Invalid card id.\nError parameter of -i\n{_USAGE}")
         return 1
-    print(query(node, card), end="")
+    print(_ask(kind, node, card), end="")
     return 0
 
 
@@ -142,122 +137,43 @@ def _topology(cards: list[Card]) -> int:
     return 0
 
 
-def _lines(*pairs: tuple[str, object]) -> str:
-    return "".join(f"\t{name:<30} : {value}\n" for name, value in pairs)
-
-
-def _health(node: NodeState, card: Card) -> str:
-    if card.health == "OK":
-        return _lines(("Health Status", "OK"), ("Error Code", "NA"), ("Error Information", "NA"))
-    return _ALARM
-
-
-def _memory(node: NodeState, card: Card) -> str:
-    return _lines(
-        ("NPU ID", _number(node, card)),
-        ("Chip Count", 1),
-        ("DDR Capacity(MB)", 0),
-        ("DDR Clock Speed(MHz)", 0),
-        ("HBM Capacity(MB)", card.hbm_mb),
-        ("HBM Clock Speed(MHz)", 1600),
-        ("HBM Temperature(C)", 36),
-        ("HBM Manufacturer ID", "0x56"),
-        ("Chip ID", 0),
-    )
-
-
-def _usages(node: NodeState, card: Card) -> str:
-    return _lines(
-        ("NPU ID", _number(node, card)),
-        ("Chip Count", 1),
-    ) + _lines(
-        ("DDR Capacity(MB)", 0),
-        ("DDR Usage Rate(%)", 0),
-        ("DDR Hugepages Total(page)", 0),
-        ("DDR Hugepages Usage Rate(%)", 0),
-        ("HBM Capacity(MB)", card.hbm_mb),
-        ("HBM Usage Rate(%)", _rate(card)),
-        ("Aicore Usage Rate(%)", 0),
-        ("Aivector Usage Rate(%)", 0),
-        ("Aicpu Usage Rate(%)", 0),
-        ("Ctrlcpu Usage Rate(%)", 0),
-        ("DDR Bandwidth Usage Rate(%)", 0),
-        ("HBM Bandwidth Usage Rate(%)", 0),
-        ("Chip ID", 0),
-    ).replace("\tDDR Cap", "\n\tDDR Cap", 1)
-
-
-def _common(node: NodeState, card: Card) -> str:
-    chip = _lines(
-        ("Chip ID", 0),
-        ("Memory Usage Rate(%)", 0),
-        ("HBM Usage Rate(%)", _rate(card)),
-        ("Aicore Usage Rate(%)", 0),
-        ("Aicore Freq(MHZ)", 1800),
-        ("Aicore curFreq(MHZ)", 800),
-        ("Aicore Count", 20),
-        ("Temperature(C)", 36),
-        ("NPU Real-time Power(W)", 93.4),
-    )
-    mcu = _lines(("Chip Name", "mcu"), ("Temperature(C)", 38))
-    return "\n".join((_lines(("NPU ID", _number(node, card)), ("Chip Count", 1)), chip, mcu))
-
-
-def _board(node: NodeState, card: Card) -> str:
-    return _lines(
-        ("NPU ID", _number(node, card)),
-        ("Software Version", node.driver),
-        ("Firmware Version", "7.5.0.3.220"),
-        ("Compatibility", "OK"),
-        ("Board ID", "0x33"),
-        ("PCB ID", "A"),
-        ("BOM ID", 1),
-        ("PCIe Bus Info", card.bus),
-        ("Slot ID", card.id),
-        ("Class ID", "NA"),
-        ("PCI Vendor ID", "0x19E5"),
-        ("PCI Device ID", "0xD802"),
-        ("Subsystem Vendor ID", "0x0200"),
-        ("Subsystem Device ID", "0x0100"),
-        ("Chip Count", 1),
-    )
-
-
-def _hccs(node: NodeState, card: Card) -> str:
-    zeros = "[0            0            0]"
-    return _lines(
-        ("hccs health status", "OK"),
-        ("hccs tx packets", zeros),
-        ("hccs tx bytes", zeros),
-        ("hccs rx packets", zeros),
-        ("hccs rx bytes", zeros),
-        ("hccs retry count", zeros),
-        ("hccs error count", zeros),
-    )
-
-
-def _temperature(node: NodeState, card: Card) -> str:
-    return _lines(("NPU ID", _number(node, card)), ("Temperature(C)", 36))
-
-
-def _power(node: NodeState, card: Card) -> str:
-    return _lines(("NPU ID", _number(node, card)), ("NPU Real-time Power(W)", 93.4))
-
-
-_QUERIES: Mapping[str, Callable[[NodeState, Card], str]] = {
-    "health": _health,
-    "memory": _memory,
-    "usages": _usages,
-    "common": _common,
-    "board": _board,
-    "hccs": _hccs,
-    "temp": _temperature,
-    "power": _power,
+_ZEROS = "[0            0            0]"
+_CHIP = "NPU ID={npu}|Chip Count=1|"
+# A field after the other; where nothing stands between two bars, an empty line is printed.
+_QUERIES: Mapping[str, str] = {
+    "health": "Health Status={card.health}|Error Code={error[0]}|Error Information={error[1]}",
+    "memory": _CHIP + "DDR Capacity(MB)=0|DDR Clock Speed(MHz)=0|HBM Capacity(MB)={card.hbm_mb}|"
+    "HBM Clock Speed(MHz)=1600|HBM Temperature(C)=36|HBM Manufacturer ID=0x56|Chip ID=0",
+    "usages": _CHIP + "|DDR Capacity(MB)=0|DDR Usage Rate(%)=0|DDR Hugepages Total(page)=0|"
+    "DDR Hugepages Usage Rate(%)=0|HBM Capacity(MB)={card.hbm_mb}|HBM Usage Rate(%)={rate}|"
+    "Aicore Usage Rate(%)=0|Aivector Usage Rate(%)=0|Aicpu Usage Rate(%)=0|Ctrlcpu Usage Rate(%)=0|"
+    "DDR Bandwidth Usage Rate(%)=0|HBM Bandwidth Usage Rate(%)=0|Chip ID=0",
+    "common": _CHIP + "|Chip ID=0|Memory Usage Rate(%)=0|HBM Usage Rate(%)={rate}|Aicore Usage Rate(%)=0|"
+    "Aicore Freq(MHZ)=1800|Aicore curFreq(MHZ)=800|Aicore Count=20|Temperature(C)=36|"
+    "NPU Real-time Power(W)=93.4||Chip Name=mcu|Temperature(C)=38",
+    "board": "NPU ID={npu}|Software Version={node.driver}|Firmware Version=7.5.0.3.220|Compatibility=OK|"
+    "Board ID=0x33|PCB ID=A|BOM ID=1|PCIe Bus Info={card.bus}|Slot ID={card.id}|Class ID=NA|"
+    "PCI Vendor ID=0x19E5|PCI Device ID=0xD802|Subsystem Vendor ID=0x0200|Subsystem Device ID=0x0100|"
+    "Chip Count=1",
+    "hccs": "hccs health status=OK|"
+    + "|".join(f"hccs {of}={_ZEROS}" for of in ("tx packets", "tx bytes", "rx packets", "rx bytes"))
+    + f"|hccs retry count={_ZEROS}|hccs error count={_ZEROS}",
+    "temp": "NPU ID={npu}|Temperature(C)=36",
+    "power": "NPU ID={npu}|NPU Real-time Power(W)=93.4",
+}
+_ERRORS = {
+    "OK": ("NA", "NA"),
+    "Alarm": ("80CD8003", "node type=HBM, sensor type=memory, event state=multi bit ecc error"),
 }
 
 
-def _rate(card: Card) -> int:
-    return round(100 * _used(card, card_processes()) / card.hbm_mb)
+def _ask(kind: str, node: NodeState, card: Card) -> str:
+    text = _QUERIES[kind]
+    rate = round(100 * _used(card, card_processes()) / card.hbm_mb) if "{rate}" in text else 0
+    error = _ERRORS[card.health]
+    told = text.format(npu=_number(node, card), node=node, card=card, rate=rate, error=error)
+    fields = [part.partition("=")[::2] for part in told.split("|")]
+    return "".join(f"\t{name:<30} : {value}\n" if name else "\n" for name, value in fields)
 
 
 def _used(card: Card, workers: list[CardProcess]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 from lingctl.errors import ConfigurationError, UsageError
 from lingctl.inventory.given_file import read_given
 from lingctl.node.foreign_json import foreign_json
-from lingctl.paths import is_folder, is_there
+from lingctl.paths import is_file, is_folder, is_there
 
 BenchResult = Mapping[str, Any]
 
@@ -58,12 +59,12 @@ def check_results(path: Path) -> None:
 def keep_result(path: Path, result: BenchResult) -> None:
     """Append a result, as one line. Raises OSError: it cannot be written; the file is as it was."""
     line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **result}, default=str)
-    length = path.stat().st_size if path.is_file() else 0
+    length = path.stat().st_size if is_file(path) else 0
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
     except OSError:
-        if path.is_file():
+        with contextlib.suppress(OSError):  # a device has no length
             os.truncate(path, length)
         raise
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lingctl.engine.capacity import (
+    NUMBERS_OF_CARDS,
     OVERHEAD_GIB,
     Estimate,
     Load,
+    nearest_shape,
     number_of_cards,
     settings_that_fit,
     verdict_on,
@@ -23,7 +25,6 @@ from lingctl.vllm.long_context import MOST_FACTOR, factor_for
 from lingctl.vllm.profile import VllmProfile
 from lingctl.vllm.settings import FRACTION, vllm_settings
 
-_RANKS = (1, 2, 4, 8, 16, 32, 64)
 # The longest window of the catalogue; a question about a model is bounded by its own.
 _LONGEST_WINDOW = 32768
 
@@ -62,12 +63,10 @@ class VllmCapacity:
         # In groups of layers where one node's cards do not divide the heads: hosts.yaml can ask for that.
         grouped = replace(self, choice=self.choice.model_copy(update={"parallel": "pipeline"}))
         ways = (self,) if self.choice.parallel else (self, grouped)
-        for ranks in _RANKS:
-            for way in ways:
-                found = way.estimate(shape, window, ranks, hbm_gib, whole)
-                if found.fits:
-                    return found
-        return None
+        tried = (
+            way.estimate(shape, window, ranks, hbm_gib, whole) for ranks in NUMBERS_OF_CARDS for way in ways
+        )
+        return next((found for found in tried if found.fits), None)
 
     def judge(self, shape: Shape, found: Estimate, load: Load) -> Finding:
         cut, factor = self._cut(shape, found.ranks, load), factor_for(load.sequence, found.window)
@@ -94,13 +93,10 @@ class VllmCapacity:
         if enough is None:
             yield "no number of such cards holds it: use shorter sequences, or cards of 64 GiB"
             return
-        nodes = -(-enough.ranks // self._cards_of_node)
-        where = f" ({nodes} nodes of {self._cards_of_node})" if nodes > 1 else ""
         whole = replace(load, cards_of_node=self._cards_of_node)
         uneven = self.estimate(shape, found.window, enough.ranks, found.hbm_gib, whole).uneven
         way = " with engine: {parallel: pipeline}" if uneven else ""
-        cards = number_of_cards(enough.ranks)
-        yield f"the nearest shape that fits is {cards} of {enough.hbm_gib:g} GiB{where}{way}"
+        yield f"{nearest_shape(enough, self._cards_of_node)}{way}"
 
     @property
     def _cards_of_node(self) -> int:

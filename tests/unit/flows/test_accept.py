@@ -28,6 +28,7 @@ from lingctl.flows.accept import run as run_module
 from lingctl.flows.accept.answers import proof_part, same_answer
 from lingctl.flows.accept.compare import compared, read_report
 from lingctl.flows.accept.load import SoakWindow, judge_soak
+from lingctl.flows.accept.parts import of_image
 from lingctl.flows.accept.protocol import (
     Acceptance,
     AcceptancePart,
@@ -41,6 +42,7 @@ from lingctl.flows.accept.run import Accepted, accept
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import cluster_from
 from lingctl.inventory.yaml_text.source import YamlSource
+from tests.unit.checks.world import World, complained
 
 PROJECT = Path(__file__).resolve().parents[3]
 HOSTS = 'name: demo\nmodel: Ling-lite\nmindie: "3.0.0"\nnodes: [{address: 192.0.2.11}]\n'
@@ -312,3 +314,13 @@ def test_weights_without_a_reference_are_not_judged_and_wrong_ones_fail(monkeypa
     found = run_part(AcceptancePart("proof", "lingctl prove", proof_part), given(), {})
     assert found.verdict == verdict
     assert found.findings[0]["remedy"] == "lingctl convert /models/x"
+
+
+@pytest.mark.parametrize("said", ["Error: No such image: mindie:1.0.0", "the store is locked"])
+def test_what_brings_a_missing_image_can_be_typed_as_it_is_told(said):
+    world = World.healthy(2).set("node1", "image", complained(said, 1))
+    found = of_image(world.seen.facts["node1"], world.scope)
+    assert found is not None
+    assert found.verdict is (Verdict.FAILURE if "No such" in said else Verdict.UNKNOWN)
+    assert found.remedy.startswith("docker pull mindie:1.0.0") and "IMAGE" not in found.remedy
+    assert of_image(world.seen.facts["node2"], world.scope) is None

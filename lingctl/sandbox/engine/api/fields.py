@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from lingctl.sandbox.engine.json_library import dump, kind
 from lingctl.sandbox.engine.requests.errors import invalid
 from lingctl.sandbox.engine.requests.wish import Wish
 
 Rules = Mapping[str, Any]
+_T = TypeVar("_T")
 
 INT_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 FLOAT_MAX = 3.4028234663852886e38
@@ -33,6 +34,24 @@ def typed(rules: Rules, name: str, wanted: str) -> Any:
     value = rules.get(name) if isinstance(rules, Mapping) else None
     if value is not None and kind(value) not in KINDS.get(wanted, (wanted,)):
         raise invalid(f"{name} must be {wanted} type.")
+    return value
+
+
+def required(holder: Rules, name: str, kind: type[_T], absent: str, other: str) -> _T:
+    """A field that must be there.
+
+    Args:
+        holder: the object that holds it.
+        name: of the field.
+        kind: Python's type of it.
+        absent: what is said where it is absent or null.
+        other: what is said of another type.
+    """
+    value = holder.get(name)
+    if value is None:
+        raise invalid(absent)
+    if not isinstance(value, kind):
+        raise invalid(other)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lingctl.sandbox.engine.api import counts, limits, parameters
 from lingctl.sandbox.engine.api.dialects import chat_template, messages, response_format, tools
+from lingctl.sandbox.engine.api.fields import required
 from lingctl.sandbox.engine.api.prompts import checked_length, counted, encoded_chat
 from lingctl.sandbox.engine.json_library import dump
 from lingctl.sandbox.engine.requests.errors import invalid
@@ -86,11 +87,8 @@ def _read_parameters(body: Mapping[str, Any], service: Service, wish: Wish, vllm
 
 def checked_model(body: Mapping[str, Any]) -> str:
     """The model's name as the client wrote it."""
-    model = body.get("model")
-    if model is None:
-        raise invalid("Request contains not model or model null")
-    if not isinstance(model, str):
-        raise invalid("Request param model must be string")
+    absent = "Request contains not model or model null"
+    model = required(body, "model", str, absent, "Request param model must be string")
     if not model:
         raise invalid("Request param model must be not empty")
     return model

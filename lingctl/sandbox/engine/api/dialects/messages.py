@@ -11,21 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingctl.sandbox.engine.api import media
-from lingctl.sandbox.engine.requests.errors import ApiError, invalid
+from lingctl.sandbox.engine.api.fields import required
+from lingctl.sandbox.engine.requests.errors import invalid
 
 Message = dict[str, Any]
 
-FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_\u4e00-\u9fa5-]{1,64}")
-FUNCTION_WORDS = (
+_FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_\u4e00-\u9fa5-]{1,64}")
+_FUNCTION_WORDS = (
     "The name of function must be a-z, A-Z, 0-9, common chinese characters, underscores and dashe "
     "within max length of 64, unexpected function name: "
 )
+_NO_CONTENT = "Request param contains not content or content null"
+# Of a type that the server did not think of.
+_UNEXPECTED = "Check open ai req parameter error"
 _ROLES = ("system", "assistant", "user", "tool")
-
-
-def unexpected() -> ApiError:
-    """What the server says of a type that it did not think of."""
-    return invalid("Check open ai req parameter error")
 
 
 def joined_parts(messages: Any) -> Any:
@@ -45,18 +44,17 @@ def joined_parts(messages: Any) -> Any:
             if isinstance(part, dict) and part.get("type") == "text" and "text" in part
         ]
         if not all(isinstance(text, str) for text in texts):
-            raise unexpected()
+            raise invalid(_UNEXPECTED)
         result[place] = {**message, "content": "".join(texts)}
     return result
 
 
 def check(body: Mapping[str, Any]) -> list[Message]:
     """The messages of a chat without tools."""
-    messages = body.get("messages")
-    if messages is None:
-        raise invalid("Request param contains not messages or messages null")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("Request param messages not arr or arr is empty")
+    other = "Request param messages not arr or arr is empty"
+    messages = required(body, "messages", list, "Request param contains not messages or messages null", other)
+    if not messages:
+        raise invalid(other)
     for message in messages:
         _check_role(message)
         if message["role"] == "assistant":
@@ -64,7 +62,7 @@ def check(body: Mapping[str, Any]) -> list[Message]:
             continue
         content = message.get("content")
         if content is None:
-            raise invalid("Request param contains not content or content null")
+            raise invalid(_NO_CONTENT)
         if isinstance(content, list):
             if not content:
                 raise invalid("Inputs arr is empty")
@@ -76,21 +74,16 @@ def check(body: Mapping[str, Any]) -> list[Message]:
 
 def check_with_tools(body: Mapping[str, Any]) -> list[Message]:
     """The messages of a chat with tools, where the rules are others."""
-    messages = body.get("messages")
-    if messages is None:
-        raise invalid("Request param messages is null")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("Request param messages is not arr or arr is empty")
+    other = "Request param messages is not arr or arr is empty"
+    messages = required(body, "messages", list, "Request param messages is null", other)
+    if not messages:
+        raise invalid(other)
     for message in messages:
         _check_role(message, _ROLES)
         if message["role"] == "assistant":
             _check_assistant(message)
             continue
-        content = message.get("content")
-        if content is None:
-            raise invalid("Request param contains not content or content null")
-        if not isinstance(content, str):
-            raise unexpected()
+        content = required(message, "content", str, _NO_CONTENT, _UNEXPECTED)
         if message["role"] != "tool" and not content:
             raise invalid("Request param content len should not be 0")
     return messages
@@ -103,12 +96,8 @@ def _check_role(message: Any, known: Sequence[str] = ()) -> None:
         raise invalid("Request param contains role must be system, assistant, user or tool")
     if message["role"] != "tool":
         return
-    named = message.get("tool_call_id")
-    if named is None:
-        raise invalid("Request param contains not tool_call_id or tool_call_id null while role is tool")
-    if not isinstance(named, str):
-        raise invalid("The type of tool_call_id is abnormal")
-    if not named:
+    absent = "Request param contains not tool_call_id or tool_call_id null while role is tool"
+    if not required(message, "tool_call_id", str, absent, "The type of tool_call_id is abnormal"):
         raise invalid("Request param tool_call_id len should not be 0 while role is tool")
 
 
@@ -121,33 +110,26 @@ def _check_assistant(message: Message) -> None:
         for call in items:
             _check_call(call)
         return
-    content = message.get("content")
-    if content is None:
-        raise invalid("Request param contains not content or content null")
-    if not isinstance(content, str):
-        raise invalid('Request param "content" arguments expected to be a string')
-    if not content:
+    other = 'Request param "content" arguments expected to be a string'
+    if not required(message, "content", str, _NO_CONTENT, other):
         raise invalid('Request param "content" should not be empty')
 
 
 def _check_call(call: Any) -> None:
     call = call if isinstance(call, dict) else {}
-    if call.get("id") is None:
-        raise invalid("Tool call param contains no id.")
-    if not isinstance(call["id"], str):
-        raise invalid('Tool call param "id" arguments expected to be a string')
+    other = 'Tool call param "id" arguments expected to be a string'
+    required(call, "id", str, "Tool call param contains no id.", other)
     if call.get("type") != "function":
         raise invalid("The type of the tool. Currently, only function is supported.")
-    function = call.get("function")
-    if not isinstance(function, dict):
-        raise invalid("Tool call param contains no function that the model called.")
-    if function.get("name") is None:
-        raise invalid("Tool call param contains no function name")
-    if not isinstance(function["name"], str):
-        raise invalid("Tool call param function name expected to be a string")
-    if not FUNCTION_NAME.fullmatch(function["name"]):
-        raise invalid(f"{FUNCTION_WORDS}{function['name']}")
-    if function.get("arguments") is None:
-        raise invalid("Tool call param contains no function arguments")
-    if not isinstance(function["arguments"], str):
-        raise invalid("Tool call param function arguments expected to be a string")
+    absent = "Tool call param contains no function that the model called."
+    function = required(call, "function", dict, absent, absent)
+    other = "Tool call param function name expected to be a string"
+    check_name(required(function, "name", str, "Tool call param contains no function name", other))
+    other = "Tool call param function arguments expected to be a string"
+    required(function, "arguments", str, "Tool call param contains no function arguments", other)
+
+
+def check_name(name: str) -> None:
+    """Whether a function may be called so."""
+    if not _FUNCTION_NAME.fullmatch(name):
+        raise invalid(f"{_FUNCTION_WORDS}{name}")

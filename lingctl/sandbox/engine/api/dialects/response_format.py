@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lingctl.sandbox.engine.api.fields import Rules
+from lingctl.sandbox.engine.api.fields import Rules, required
 from lingctl.sandbox.engine.requests.errors import invalid
 
 _HEAD = "Parameter response_format"
@@ -22,36 +22,22 @@ def check(rules: Rules) -> None:
         return
     if not isinstance(value, dict):
         raise invalid(f"{_HEAD} must be an object")
-    if value.get("type") is None:
-        raise invalid(f"{_HEAD} must contain 'type' field")
-    form = value["type"]
-    if not isinstance(form, str):
-        raise invalid(f"{_HEAD}.type must be a string")
+    absent = f"{_HEAD} must contain 'type' field"
+    form = required(value, "type", str, absent, f"{_HEAD}.type must be a string")
     if form not in ("json_object", "json_schema", "text"):
         raise invalid(f"{_HEAD}.type must be 'json_object', 'json_schema' or 'text', got '{form}'")
     if form == "json_schema":
-        _check_schema(value.get("json_schema"))
+        _check_schema(value)
 
 
-def _check_schema(value: Any) -> None:
-    head = f"{_HEAD}.json_schema"
-    if value is None:
-        raise invalid(f"{head} is required when type is 'json_schema'")
-    if not isinstance(value, dict):
-        raise invalid(f"{head} must be an object")
-    name = value.get("name")
-    if name is None:
-        raise invalid(f"{head}.name is required")
-    if not isinstance(name, str):
-        raise invalid(f"{head}.name must be a string")
+def _check_schema(form: Rules) -> None:
+    head, absent = f"{_HEAD}.json_schema", "is required when type is 'json_schema'"
+    value = required(form, "json_schema", dict, f"{head} {absent}", f"{head} must be an object")
+    name = required(value, "name", str, f"{head}.name is required", f"{head}.name must be a string")
     if not 1 <= len(name.encode()) <= 64:
         raise invalid(f"{head}.name must be 1-64 characters")
-    schema = value.get("schema")
-    if schema is None:
-        raise invalid(f"{head}.schema is required when type is 'json_schema'")
-    if not isinstance(schema, dict):
-        raise invalid(f"{head}.schema must be an object")
-    _check_types(schema, "schema")
+    other = f"{head}.schema must be an object"
+    _check_types(required(value, "schema", dict, f"{head}.schema {absent}", other), "schema")
 
 
 def _check_types(schema: dict[str, Any], path: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lingctl.sandbox.engine.api.dialects.messages import FUNCTION_NAME, FUNCTION_WORDS
+from lingctl.sandbox.engine.api.dialects.messages import check_name
 from lingctl.sandbox.engine.requests.errors import invalid
 
 
@@ -63,5 +63,4 @@ def _check_tool(tool: Any) -> None:
         raise invalid("Function object invalid, function name not exist")
     if not isinstance(function["name"], str):
         raise invalid("Function object invalid name type")
-    if not FUNCTION_NAME.fullmatch(function["name"]):
-        raise invalid(f"{FUNCTION_WORDS}{function['name']}")
+    check_name(function["name"])
