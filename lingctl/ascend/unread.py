@@ -104,7 +104,7 @@ def refusal(answer: Answer) -> Unread | None:
     return None
 
 
-def _whole(answer: Answer | None, failed: str = "") -> Answer | Unread:
+def _whole(answer: Answer | None, failed: str = "") -> Answer:
     """The answer, if a fact may be read from it: it came, refuses nothing, succeeded, and does not break off.
 
     Every tool asked here ends its lines, the last one too (all captures): what does not was cut.
@@ -113,19 +113,21 @@ def _whole(answer: Answer | None, failed: str = "") -> Answer | Unread:
         failed: what to say of one that did not succeed and does not say why.
     """
     if answer is None or answer.exit_status != 0:
-        return unread(answer, failed)
-    return refusal(answer) or _ended(answer)
+        raise _NotRead(unread(answer, failed))
+    if refused := refusal(answer):
+        raise _NotRead(refused)
+    return _ended(answer)
 
 
-def _ended(answer: Answer | None) -> Answer | Unread:
+def _ended(answer: Answer | None) -> Answer:
     """The answer, if it came and does not break off: for a tool whose exit status means nothing."""
     if answer is None or answer.timed_out or (answer.stdout and not answer.stdout.endswith("\n")):
-        return unread(answer, CUT_SHORT)
+        raise _NotRead(unread(answer, CUT_SHORT))
     return answer
 
 
 def closing(body: str, *arguments: str | int) -> Command:
-    """A script of our own whose answer ends with a line that says that it is whole; ``closed`` reads it."""
+    """A script of our own whose answer ends with a line that says that it is whole; see ``of_closed``."""
     return script(f"{body}\nprintf '%s\\n' '{_END}'", *arguments)
 
 
@@ -134,14 +136,12 @@ def closing_cat(path: str) -> Command:
     return script(f"cat \"$1\" && printf '\\n%s\\n' '{_END}'", path)
 
 
-def _closed(answer: Answer | None, failed: str = "") -> Answer | Unread:
+def _closed(answer: Answer | None, failed: str = "") -> Answer:
     """As ``_whole``, for an answer to ``closing``: without its last line, which must be there."""
     seen = _whole(answer, failed)
-    if isinstance(seen, Unread):
-        return seen
     body, mark, rest = seen.stdout.rpartition(f"{_END}\n")
     if not mark or rest or (body and not body.endswith("\n")):
-        return Unread("not-understood", CUT_SHORT, quote(seen)) if seen.stdout else unread(seen)
+        raise _NotRead(Unread("not-understood", CUT_SHORT, quote(seen)) if seen.stdout else unread(seen))
     return Answer(body, seen.stderr, seen.exit_status)
 
 
@@ -166,15 +166,12 @@ def of_file(read: Callable[[Answer], T]) -> Callable[[Answer | None], T | Unread
 
 
 def _reader(
-    begin: Callable[[Answer | None], Answer | Unread], read: Callable[[Answer], T]
+    begin: Callable[[Answer | None], Answer], read: Callable[[Answer], T]
 ) -> Callable[[Answer | None], T | Unread]:
     @functools.wraps(read)
     def reader(answer: Answer | None) -> T | Unread:
-        seen = begin(answer)
-        if isinstance(seen, Unread):
-            return seen
         try:
-            return read(seen)
+            return read(begin(answer))
         except _NotRead as ended:
             return ended.why
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
 
 from lingctl.ascend.cards.hccn import DeviceAddress
 from lingctl.ascend.facts import CardFacts, NodeFacts
@@ -55,43 +56,44 @@ ROCE_CHECKS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Observations:
-    """Everything that was found out."""
+def judge(
+    scope: Scope,
+    facts: Mapping[str, NodeFacts],
+    lost: Mapping[str, Finding] = MappingProxyType({}),
+    reached: Mapping[str, Answer] = MappingProxyType({}),
+    hits: Sequence[Hit] | None = None,
+    left_out: int = 0,
+) -> tuple[Finding, ...]:
+    """Every finding, in the order of nodes and checks.
 
-    facts: Mapping[str, NodeFacts]  # by node, of those that answered
-    lost: Mapping[str, Finding] = field(default_factory=dict)  # why a node did not answer, by node
-    # what each node says that it could reach over the host network: as it came, for all of it read would be
-    # the square of the nodes
-    reached: Mapping[str, Answer] = field(default_factory=dict)
-    hits: tuple[Hit, ...] | None = None  # pings of the mesh; None when it was not asked for
-    left_out: int = 0  # pings that the time limit cut
-
-
-def judge(scope: Scope, seen: Observations) -> tuple[Finding, ...]:
-    """Every finding, in the order of nodes and checks."""
-    findings = [finding for finding in seen.lost.values() if finding.message != NOT_ASKED]
-    left_out = [name for name, finding in seen.lost.items() if finding.message == NOT_ASKED]
-    if left_out:
-        findings.append(_left_out(left_out))
-    around = surroundings_of(seen.facts)
+    Args:
+        facts: by node, of those that answered.
+        lost: why a node did not answer, by node.
+        reached: what each node says that it could reach over the host network: as it came, for all of it read
+            would be the square of the nodes.
+        hits: pings of the mesh; None when it was not asked for.
+        left_out: pings that the time limit cut.
+    """
+    findings = [finding for finding in lost.values() if finding.message != NOT_ASKED]
+    if not_asked := [name for name, finding in lost.items() if finding.message == NOT_ASKED]:
+        findings.append(_not_asked(not_asked))
+    around = surroundings_of(facts)
     for node in scope.nodes:
-        facts = seen.facts.get(node.name)
-        if facts is not None:
-            findings += _node(facts, scope, around)
-            if node.name in seen.reached:
-                findings += reach_findings(scope, node.name, read_reach(seen.reached[node.name]))
-    silent = [node.name for node in scope.nodes if node.name not in seen.facts]
-    findings += (_of_a_part(finding, silent) for finding in cluster_findings(seen.facts, scope))
+        if node.name in facts:
+            findings += _node(facts[node.name], scope, around)
+            if node.name in reached:
+                findings += reach_findings(scope, node.name, read_reach(reached[node.name]))
+    silent = [node.name for node in scope.nodes if node.name not in facts]
+    findings += (_of_a_part(finding, silent) for finding in cluster_findings(facts, scope))
     findings += [Finding("engine-version", Verdict.NOTE, remark) for remark in scope.remarks]
-    if seen.hits is not None and scope.multi_node:
-        findings += mesh_findings(scope, seen.facts, seen.hits, seen.left_out)
+    if hits is not None and scope.multi_node:
+        findings += mesh_findings(scope, facts, hits, left_out)
     if not scope.multi_node:
         findings = [_softened(finding) for finding in findings]
     return tuple(findings)
 
 
-def _left_out(names: Sequence[str]) -> Finding:
+def _not_asked(names: Sequence[str]) -> Finding:
     """What nobody asked is unknown, and so is what lies between it and the others."""
     text = (
         f"not judged, as --node left them out: {', '.join(names)}, what differs between them and others, and "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,3 @@ class EngineRow:
     weights: str  # forms of weights that it reads
     verified: str  # what was verified, and where
     source: str  # where this row is said
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data."""
-        return asdict(self)

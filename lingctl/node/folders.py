@@ -105,6 +105,7 @@ def planted(path: str) -> Trouble:
         what,
         where=path,
         evidence=f"it leads to {os.readlink(path)!r}" if os.path.islink(path) else "",
+        remedy="look who put it there; remove it, or name another folder",
         code="link-in-the-way",
     )
 
@@ -180,6 +181,7 @@ def need_open(folder: str, name: str) -> str:
             "is a link to a file elsewhere that not everybody may read, and is not copied",
             where=os.path.join(folder, name),
             evidence=f"it leads to {real!r}",
+            remedy="put the file itself there if it belongs to the model, or remove the link",
             code="link-leads-out",
         )
     return real

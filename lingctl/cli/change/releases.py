@@ -7,6 +7,8 @@ from lingctl.cli.common import JsonOption, NodesOption, required_cluster
 
 def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     """List the recorded releases, newest first: the one that runs, and those that were proved to answer."""
+    from dataclasses import asdict
+
     from lingctl.flows.change.releases import list_releases
     from lingctl.output.documents import print_json
     from lingctl.output.tables import print_table
@@ -16,7 +18,7 @@ def releases(nodes: NodesOption = None, as_json: JsonOption = False) -> None:
     with connect(cluster) as group:
         rows = list_releases(group, cluster)
     if as_json:
-        print_json("releases", {"cluster": cluster.name, "releases": [row.as_json() for row in rows]})
+        print_json("releases", {"cluster": cluster.name, "releases": [asdict(row) for row in rows]})
         return
     print_table(
         ("release", "time", "by", "model", "engine", "state", "missing on"),

@@ -14,6 +14,8 @@ def engines(
     as_json: JsonOption = False,
 ) -> None:
     """List the engines and their versions: what each can do with which model, and what was verified."""
+    from dataclasses import asdict
+
     from lingctl.engines import engine_rows
     from lingctl.errors import UsageError
     from lingctl.output.documents import print_json
@@ -25,7 +27,7 @@ def engines(
             f"{name!r} is no engine", remedy="lingctl engines lists them all", code="unknown-engine"
         )
     if as_json:
-        print_json("engines", {"engines": [row.as_json() for row in rows]})
+        print_json("engines", {"engines": [asdict(row) for row in rows]})
         return
     print_table(
         ("engine", "version", "driver from", "lite models", "plus models", "norm_head", "verified"),

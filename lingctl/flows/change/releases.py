@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lingctl.assets import shell
@@ -46,10 +46,6 @@ class ReleaseRow:
     current: bool  # whether all daemons run with it
     proved: bool  # whether the service answered with it on every node
     missing: tuple[str, ...] = ()  # nodes that lack it; one that is not whole cannot be rolled back to
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data."""
-        return asdict(self)
 
 
 def new_recording(releases: Mapping[str, Release], states: Mapping[str, NodeState]) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from lingctl.ascend.devices import DEV, read_dev
 from lingctl.ascend.facts import NodeFacts
@@ -11,7 +12,7 @@ from lingctl.ascend.questions import glance_questions
 from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import Unread
 from lingctl.checks.glance import glance_findings
-from lingctl.checks.network import NOT_ASKED, Observations, judge
+from lingctl.checks.network import NOT_ASKED, judge
 from lingctl.checks.nodes import ROOT_INFO
 from lingctl.checks.reach.mesh import Hit
 from lingctl.checks.reach.mesh_plan import Mode
@@ -119,7 +120,7 @@ def check_scope(group: Group, scope: Scope, options: CheckOptions, listener: Lis
 def judged(
     scope: Scope,
     records: Mapping[str, NodeAnswers],
-    lost: Mapping[str, Finding] | None = None,
+    lost: Mapping[str, Finding] = MappingProxyType({}),
     unreachable: tuple[str, ...] = (),
 ) -> NetworkReport:
     """The report of raw answers, fresh or saved."""
@@ -128,14 +129,14 @@ def judged(
     left_out = sum(record.left_out for record in records.values())
     pinged = hits if hits or left_out else None
     reached = {name: record.answers["reach"] for name, record in records.items() if "reach" in record.answers}
-    findings = judge(scope, Observations(facts, lost or {}, reached, pinged, left_out))
+    findings = judge(scope, facts, lost, reached, pinged, left_out)
     return NetworkReport(
         scope=scope,
         facts=facts,
         findings=findings,
         hits=hits,
         records=records,
-        lost=lost or {},
+        lost=lost,
         unreachable=unreachable,
     )
 
@@ -177,7 +178,6 @@ def scope_of_machine(connection: Connection) -> Scope:
             "it cannot be told which cards this machine has",
             where=connection.node,
             evidence=cards.quote or cards.text,
-            remedy="ls -l /dev",
             code="cards-unreadable",
         )
     return Scope((NodeScope(connection.node, cards, paths=(*_MANAGERS, ROOT_INFO)),), disks=(_SHM,))

@@ -113,11 +113,18 @@ def _check_target(checkpoint: Checkpoint, target: str) -> None:
         raise Trouble(
             "the output would be inside the folder of the weights",
             where=target,
+            remedy="name another folder",
             code="target-in-source",
             exit_status=2,
         )
     if os.path.lexists(target) and not os.path.isdir(target):
-        raise Trouble("is not a folder", where=target, code="target-no-folder", exit_status=2)
+        raise Trouble(
+            "is not a folder",
+            where=target,
+            remedy="name another folder",
+            code="target-no-folder",
+            exit_status=2,
+        )
 
 
 def _summary(

@@ -26,7 +26,7 @@ class Item(NamedTuple):
     entry: Entry  # its place in the shard
     view: View  # where its bytes are
     swapped: bool  # whether they are big-endian
-    covers: bool  # whether it is all of its record, so that copying it gives the record's CRC
+    covers: bool  # whether it is its record, byte for byte, so that copying it gives the record's CRC
 
     @property
     def record(self) -> Record:
@@ -118,20 +118,16 @@ def _layer(name: str) -> Optional[int]:
 
 def _shard(name: str, group: Sequence[_Named], seen: Set[int]) -> Shard:
     # Wide elements first keeps every tensor aligned; then in the order of the source, to read forwards.
-    ordered = sorted(group, key=lambda item: (-item[1].dtype.size, item[2].path, _begin(item)))
+    ordered = sorted(group, key=lambda it: (-it[1].dtype.size, it[2].path, it[1].record.offset + it[1].begin))
     items: List[Item] = []
     end = 0
     for tensor_name, view, file in ordered:
         entry = Entry(tensor_name, str(view.dtype.safetensors), view.header_shape, end, end + view.size)
-        covers = view.contiguous and view.begin == 0 and view.size == view.record.size
-        items.append(Item(entry, view, file.swapped, covers))
+        whole = view.contiguous and view.begin == 0 and view.size == view.record.size
+        items.append(Item(entry, view, file.swapped, whole and not file.swapped))
         end = entry.end
     header = encode_header([item.entry for item in items])
     return Shard(name, header, tuple(items), _loose(items, seen), len(header) + end)
-
-
-def _begin(item: _Named) -> int:
-    return item[1].record.offset + item[1].begin
 
 
 def _loose(items: Sequence[Item], seen: Set[int]) -> Tuple[Record, ...]:

@@ -98,37 +98,23 @@ def _fill(
     begin = len(shard.header)
     pushed = 0
     for item in shard.items:
-        _copy(descriptor, begin + item.entry.start, item, stream, written, back)
+        checked = item.covers and item.record.crc is not None
+        crc = 0
+        for at, piece in stream.tensor(item.view, item.swapped):
+            if checked:
+                # Pieces of a covering tensor come in order, so one running CRC is that of the record.
+                crc = zlib.crc32(piece, crc)
+            write_at(descriptor, piece, begin + item.entry.start + at)
+            written(len(piece))
+            if back:
+                # At once: the very bytes of which the CRC was taken, while they are at hand.
+                back.need_same(item, at, piece)
+        if checked and crc != item.record.crc:
+            raise damaged(item.record, repr(item.entry.name), crc)
         end = begin + item.entry.end
         if end - pushed >= _WRITE_BACK:
             kernel.start_writing(descriptor, pushed, end - pushed)
             pushed = end
-
-
-def _copy(
-    descriptor: int,
-    place: int,
-    item: Item,
-    stream: TensorReader,
-    written: Tick,
-    back: Optional[_ReadBack],
-) -> None:
-    checked = item.covers and item.record.crc is not None
-    # Pieces of a covering tensor come in order, so one running CRC is that of the record.
-    with_crc = checked and not item.swapped
-    crc = 0
-    for at, piece in stream.tensor(item.view, item.swapped):
-        if with_crc:
-            crc = zlib.crc32(piece, crc)
-        write_at(descriptor, piece, place + at)
-        written(len(piece))
-        if back:
-            # At once: the very bytes of which the CRC was taken, while they are at hand.
-            back.need_same(item, at, piece)
-    if checked and item.swapped:
-        crc = stream.crc(item.record)
-    if checked and crc != item.record.crc:
-        raise damaged(item.record, repr(item.entry.name), crc)
 
 
 def _differs(path: str, item: Item, place: int, found: bytes, wanted: bytes) -> Trouble:

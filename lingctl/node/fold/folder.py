@@ -124,6 +124,7 @@ def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
         raise Trouble(
             "the output would be the folder of the weights, or inside of it",
             where=target,
+            remedy="name another folder",
             code="target-in-source",
             exit_status=2,
         )
@@ -172,6 +173,7 @@ def _need_allowed(job: _Job, force: bool) -> None:
             "another output is there, or one of other weights",
             where=job.target,
             evidence=", ".join(other[:5]),
+            remedy="name another folder, or add --force to overwrite what is there",
             code="output-differs",
         )
 

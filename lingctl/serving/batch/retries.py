@@ -45,9 +45,7 @@ class Retries:
         # One that asks for no time at all gets our own: it refused just now.
         if told := retry_after(headers.get("retry-after", ""), now or datetime.now(UTC)):
             return told
-        seconds = self.first
-        for _ in range(tried - 1):
-            seconds = min(self.longest, 2 * seconds)
+        seconds = min(self.longest, self.first * 2.0 ** (tried - 1))
         return seconds * (0.5 + chance.random() / 2)
 
 

@@ -122,19 +122,17 @@ class Joiner:
 
 def read_chat(data: Data) -> Piece | ExchangeTrouble:
     """What a whole answer of ``/v1/chat/completions`` holds."""
-    choice = first_choice(data.get("choices"))
-    said = _said(choice.get("message")) if choice else None
-    return _answer(data, choice, said)
+    return _read_choice(data, lambda choice: _said(choice.get("message")))
 
 
 def read_completion(data: Data) -> Piece | ExchangeTrouble:
     """What a whole answer of ``/v1/completions`` holds."""
+    return _read_choice(data, lambda choice: _Said(t) if isinstance(t := choice.get("text"), str) else None)
+
+
+def _read_choice(data: Data, said_in: Callable[[Data], _Said | None]) -> Piece | ExchangeTrouble:
     choice = first_choice(data.get("choices"))
-    text = choice.get("text") if choice else None
-    return _answer(data, choice, _Said(text) if isinstance(text, str) else None)
-
-
-def _answer(data: Data, choice: Data | None, said: _Said | None) -> Piece | ExchangeTrouble:
+    said = said_in(choice) if choice else None
     if choice is None or said is None:
         return _malformed("no text in choices[0]", data)
     usage, finish = read_usage(data.get("usage")), _word(choice.get("finish_reason"))
@@ -234,11 +232,10 @@ def read_infer_event(data: Data) -> Piece | ExchangeTrouble:
     token, whole = data.get("token"), data.get("generated_text")
     if not isinstance(token, dict) and not isinstance(whole, str):
         return _malformed("neither token nor generated_text", data)
-    text = token.get("text") if isinstance(token, dict) else None
+    text = _word(token.get("text")) if isinstance(token, dict) else ""
     finish, usage = _details(data)
-    if not isinstance(whole, str):
-        return Piece(text or "", finish, usage)
-    return Piece(text or "", finish, usage, whole, last=True)
+    full = whole if isinstance(whole, str) else None
+    return Piece(text, finish, usage, full, last=full is not None)
 
 
 def _details(data: Data) -> tuple[str, Usage | None]:

@@ -62,7 +62,7 @@ class Client:
 
     def generate(self, dialect: Dialect, ask: Ask) -> Piece | ExchangeTrouble:
         """Ask for text and wait for all of it."""
-        answer = self._post(dialect, ask, self.limits)
+        answer = _ok(self.post(dialect.path, self.body(dialect, ask, stream=False)))
         if isinstance(answer, ExchangeTrouble):
             return answer
         piece = parse_answer(dialect, answer.body)
@@ -84,7 +84,7 @@ class Client:
 
     def body(self, dialect: Dialect, ask: Ask, *, stream: bool) -> dict[str, object]:
         """A request, without the fields that this service refuses."""
-        return without(self.left_out, dialect.body(self._model, ask, stream))
+        return without(self.left_out, dialect.body(self.endpoint.served_name, ask, stream))
 
     def post(self, path: str, body: Mapping[str, object]) -> HttpResponse | ExchangeTrouble:
         """Post anything; the answer of any status."""
@@ -120,15 +120,6 @@ class Client:
         """For what is answered at once: health, and the list of models."""
         return Limits(idle=min(_QUICK_SECONDS, self.limits.idle), total=_QUICK_SECONDS)
 
-    @property
-    def _model(self) -> str:
-        return self.endpoint.served_name
-
-    def _post(self, dialect: Dialect, ask: Ask, limits: Limits) -> HttpResponse | ExchangeTrouble:
-        return _ok(
-            exchange(self._request("POST", dialect.path, self.body(dialect, ask, stream=False)), limits)
-        )
-
     def _request(
         self, method: str, path: str, body: Mapping[str, object] | None = None, base: str = ""
     ) -> HttpRequest:
@@ -152,24 +143,29 @@ def _events(
     if not content_type.lower().startswith("text/event-stream"):
         yield StreamEvent(head.at, no_stream(content_type, _beginning(parts)))
         return
-    reader, thinking, at = EventReader(dialect), thinking_for(dialect), head.at
-    for part in parts:
-        if isinstance(part, ExchangeTrouble):
-            yield StreamEvent(at, reader.last_words() or part)
-            return
-        assert isinstance(part, Chunk)
-        at = part.at
-        for piece in reader.feed(part.data):
-            if isinstance(piece, ExchangeTrouble):
-                yield StreamEvent(at, piece)
-                return
-            yield StreamEvent(at, thinking.tell(piece))
-    for piece in reader.end():
+    thinking, at = thinking_for(dialect), head.at
+    for at, piece in _pieces(EventReader(dialect), parts, head.at):
         if isinstance(piece, ExchangeTrouble):
             yield StreamEvent(at, piece)
             return
         yield StreamEvent(at, thinking.tell(piece))
     yield StreamEvent(at, thinking.end(), done=True)
+
+
+def _pieces(
+    reader: EventReader, parts: Iterator[Head | Chunk | ExchangeTrouble], at: float
+) -> Iterator[tuple[float, Piece | ExchangeTrouble]]:
+    """What a stream's events hold, each with the time of its arrival."""
+    for part in parts:
+        if isinstance(part, ExchangeTrouble):
+            yield at, reader.last_words() or part
+            return
+        assert isinstance(part, Chunk)
+        at = part.at
+        for piece in reader.feed(part.data):
+            yield at, piece
+    for piece in reader.end():
+        yield at, piece
 
 
 def _beginning(parts: Iterator[Head | Chunk | ExchangeTrouble]) -> bytes:

@@ -20,5 +20,8 @@ if [ -z "$told" ]; then
     case $state in *[Nn]"o such "*) told=dead ;; *) told="unknown $(echo "$state" | tail -n 1)" ;; esac
   fi
 fi
+# Without it, the daemon counts as stopped on request: only where it is known not to be there.
+digest=$(LC_ALL=C sed -n 1p "$4" 2>&1) ||
+  case $digest in *"No such file"*) digest='' ;; *) told="unknown $digest" digest='' ;; esac
 echo "$told"
-echo "$(sed -n 1p "$4" 2>/dev/null)"
+echo "$digest"

@@ -84,7 +84,7 @@ def test_one_mask_of_two_on_a_rail_is_judged_by_the_other_cards(node: str) -> No
 @pytest.mark.parametrize("old", ["node1", "node2"])
 def test_the_driver_that_the_image_does_not_take_is_the_odd_one(old: str) -> None:
     world = World.healthy(2).set(old, "driver", listed("Version=23.0.7\n"))
-    found = [f for f in judge(replace(world.scope, driver="24.1"), world.seen) if f.check == "driver-same"]
+    found = [f for f in judge(replace(world.scope, driver="24.1"), world.facts) if f.check == "driver-same"]
     assert [(finding.node, finding.verdict) for finding in found] == [(old, Verdict.FAILURE)]
     assert "24.1.0" in found[0].remedy and "23.0.7" not in found[0].remedy
 
@@ -93,7 +93,7 @@ def test_most_nodes_are_wrong_where_the_image_needs_what_the_one_has() -> None:
     world = World.healthy(3)
     for node in ("node1", "node3"):
         world.set(node, "driver", listed("Version=23.0.7\n"))
-    found = [f for f in judge(replace(world.scope, driver="24.1"), world.seen) if f.check == "driver-same"]
+    found = [f for f in judge(replace(world.scope, driver="24.1"), world.facts) if f.check == "driver-same"]
     assert {finding.node for finding in found} == {"node1", "node3"}
 
 

@@ -18,7 +18,7 @@ from tests.unit.checks.world import CARDS, World, complained, said
 
 
 def _shots(world: World, mode: str = "rotation") -> list[Shot]:
-    planned = plan_mesh(world.scope, world.seen.facts, mode)  # type: ignore[arg-type]
+    planned = plan_mesh(world.scope, world.facts, mode)  # type: ignore[arg-type]
     return [shot for shots in planned.values() for shot in shots]
 
 
@@ -30,7 +30,7 @@ def _hits(world: World, bad: set[CardPlace], mode: str = "rotation", received: i
 
 
 def _failures(world: World, hits: list[Hit]) -> set[tuple[str, int | None]]:
-    found = mesh_findings(world.scope, world.seen.facts, hits, 0)
+    found = mesh_findings(world.scope, world.facts, hits, 0)
     return {(finding.node, finding.device) for finding in found if finding.verdict is Verdict.FAILURE}
 
 
@@ -70,7 +70,7 @@ def test_addresses_are_the_live_ones() -> None:
 def test_cards_that_cannot_take_part_are_left_out_and_do_not_pass() -> None:
     world = World.healthy(2).set("node2", "card:1:link", said("link status: DOWN\n"))
     assert not [shot for shot in _shots(world) if ("node2", 1) in (shot.source, shot.target)]
-    findings = list(mesh_findings(world.scope, world.seen.facts, _hits(world, set()), 0))
+    findings = list(mesh_findings(world.scope, world.facts, _hits(world, set()), 0))
     about = [finding for finding in findings if (finding.node, finding.device) == ("node2", 1)]
     assert [finding.verdict for finding in about] == [Verdict.NOTE]
     assert "link is down" in about[0].message
@@ -91,7 +91,7 @@ def test_pairs_without_a_way_are_not_tried() -> None:
 
 def test_all_answered_is_all_passed() -> None:
     world = World.healthy(3)
-    findings = list(mesh_findings(world.scope, world.seen.facts, _hits(world, set()), 0))
+    findings = list(mesh_findings(world.scope, world.facts, _hits(world, set()), 0))
     assert len(findings) == 3 * CARDS
     assert {finding.verdict for finding in findings} == {Verdict.PASS}
 
@@ -116,9 +116,7 @@ def test_one_broken_way_is_blamed_on_the_card_that_asked() -> None:
     broken = next(s for s in shots if s.source == ("node1", 0) and s.target == ("node2", 0))
     hits = [Hit(shot, Ping(3, 0 if shot == broken else 3)) for shot in shots]
     assert _failures(world, hits) == {("node1", 0)}
-    text = next(
-        f for f in mesh_findings(world.scope, world.seen.facts, hits, 0) if f.verdict is Verdict.FAILURE
-    )
+    text = next(f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict is Verdict.FAILURE)
     assert "node2 card 0" in text.message
     assert "0 of 3 packets" in text.evidence
 
@@ -128,7 +126,7 @@ def test_a_wrong_mtu_is_told_from_a_broken_way() -> None:
     bad = ("node2", 1)
     hits = [Hit(hit.shot, hit.ping, None if hit.ok else Ping(3, 3)) for hit in _hits(world, {bad})]
     failure = next(
-        f for f in mesh_findings(world.scope, world.seen.facts, hits, 0) if f.verdict is Verdict.FAILURE
+        f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict is Verdict.FAILURE
     )
     assert "MTU" in failure.remedy
 
@@ -137,13 +135,13 @@ def test_an_answer_that_is_not_understood_is_unknown_and_not_a_failure() -> None
     world = World.healthy(2)
     odd = Unread("not-understood", "odd", "?!")
     hits = [Hit(shot, odd if shot.source == ("node1", 0) else Ping(3, 3)) for shot in _shots(world)]
-    found = [f for f in mesh_findings(world.scope, world.seen.facts, hits, 0) if f.verdict > Verdict.NOTE]
+    found = [f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict > Verdict.NOTE]
     assert [(f.node, f.device, f.verdict) for f in found] == [("node1", 0, Verdict.UNKNOWN)]
 
 
 def test_what_the_time_limit_cut_is_said() -> None:
     world = World.healthy(2)
-    findings = list(mesh_findings(world.scope, world.seen.facts, [], 16))
+    findings = list(mesh_findings(world.scope, world.facts, [], 16))
     assert {finding.verdict for finding in findings} == {Verdict.NOTE}
     assert any("16 pings" in finding.message for finding in findings)
 

@@ -23,7 +23,7 @@ def test_a_healthy_cluster_has_nothing_but_passes() -> None:
 
 
 def test_addresses_of_the_cards_are_the_live_ones() -> None:
-    facts = World.healthy().seen.facts["node2"]
+    facts = World.healthy().facts["node2"]
     assert device_addresses(facts) == {0: "10.1.2.1", 1: "10.1.2.2", 2: "10.1.2.3", 3: "10.1.2.4"}
 
 
@@ -331,7 +331,7 @@ def test_a_trouble_is_found_where_it_is(case: Case) -> None:
 )
 def test_a_driver_older_than_the_image_wants_is_warned_of(version: str, verdict: str) -> None:
     world = World.healthy(1).set("node1", "driver", listed(f"Version={version}\n"))
-    findings = judge(replace(world.scope, driver="24.1"), world.seen)
+    findings = judge(replace(world.scope, driver="24.1"), world.facts)
     assert [f.verdict.word for f in findings if f.check == "driver"] == [verdict]
 
 

@@ -126,9 +126,9 @@ def _findings() -> Iterator[Finding]:
     world = World.healthy(3)
     for received in (0, 1, 2):
         hits = _hits(world, {("node2", 1)}, received=received)
-        yield from mesh_findings(world.scope, world.seen.facts, hits, 2)
+        yield from mesh_findings(world.scope, world.facts, hits, 2)
         small = [Hit(hit.shot, hit.ping, None if hit.ok else Ping(3, 3)) for hit in hits]
-        yield from mesh_findings(world.scope, world.seen.facts, small, 0)
+        yield from mesh_findings(world.scope, world.facts, small, 0)
     for how in ("silent", "no-route"):
         answer = {("192.0.2.1", 1025): how, ("192.0.2.1", 1120): how}
         yield from reach_findings(world.scope, "node2", answer)  # type: ignore[arg-type]
@@ -207,9 +207,7 @@ def test_a_card_that_lost_its_gateway_is_given_that_of_its_subnet() -> None:
 def test_the_words_of_a_ping_agree_with_its_evidence(received: int) -> None:
     world = World.healthy(3)
     hits = _hits(world, {("node2", 1)}, received=received)
-    (finding,) = [
-        f for f in mesh_findings(world.scope, world.seen.facts, hits, 0) if f.verdict is Verdict.FAILURE
-    ]
+    (finding,) = [f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict is Verdict.FAILURE]
     assert f"{received} of 3 packets came back" in finding.evidence
     assert ("reaches no other card" in finding.message) is (received == 0)
 
@@ -218,9 +216,7 @@ def test_pings_without_a_result_are_not_said_to_be_lost() -> None:
     world = World.healthy(2)
     odd = Unread("not-understood", "odd", "?!")
     hits = [Hit(shot, odd if shot.source == ("node1", 0) else Ping(3, 3)) for shot in _shots(world)]
-    (finding,) = [
-        f for f in mesh_findings(world.scope, world.seen.facts, hits, 0) if f.verdict > Verdict.NOTE
-    ]
+    (finding,) = [f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict > Verdict.NOTE]
     assert "no answer" not in finding.message and "no result that can be read" in finding.message
 
 
@@ -228,9 +224,7 @@ def test_an_address_that_is_not_known_is_not_called_absent() -> None:
     world = World.healthy(2).set("node2", "card:1:address", said("?\n"))
     hits = [Hit(shot, Ping(3, 3)) for shot in _shots(world)]
     (finding,) = [
-        f
-        for f in mesh_findings(world.scope, world.seen.facts, hits, 0)
-        if f.device == 1 and f.node == "node2"
+        f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.device == 1 and f.node == "node2"
     ]
     assert "not known" in finding.message
 

@@ -64,9 +64,7 @@ def test_saved_answers_of_a_super_pod_make_no_rank_table(tmp_path: Path) -> None
 
 def test_dies_of_one_pod_are_pinged_over_hccs_by_their_inner_addresses() -> None:
     world = _pod()
-    shots = [
-        shot for shots in plan_mesh(world.scope, world.seen.facts, "rotation").values() for shot in shots
-    ]
+    shots = [shot for shots in plan_mesh(world.scope, world.facts, "rotation").values() for shot in shots]
     assert {shot.plane for shot in shots} == {"hccs"}
     assert len(shots) == 2 * 2 * CARDS
     assert {shot.address for shot in shots if shot.target == ("node2", 3)} == {"192.2.3.196"}
@@ -75,7 +73,7 @@ def test_dies_of_one_pod_are_pinged_over_hccs_by_their_inner_addresses() -> None
 def test_inner_addresses_of_another_pod_are_never_pinged() -> None:
     """They repeat in every pod: the answer would come from another machine."""
     world = _pod(pods=(0, 1))
-    facts = world.seen.facts
+    facts = world.facts
     assert not any(plan_mesh(world.scope, facts, "rotation").values())
 
 
@@ -85,7 +83,7 @@ def test_the_same_place_twice_is_found_on_both_servers() -> None:
         world.set("node2", f"pod:{card}:place", world.nodes["node1"][f"pod:{card}:place"])
     found = {finding.node for finding in _about(world, "super-pod") if "so is" in finding.message}
     assert found == {"node1", "node2"}
-    shots = plan_mesh(world.scope, world.seen.facts, "rotation")
+    shots = plan_mesh(world.scope, world.facts, "rotation")
     assert not any(shot.plane == "hccs" for own in shots.values() for shot in own)
 
 

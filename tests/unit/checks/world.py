@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lingctl.ascend.facts import NodeFacts
 from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import close
-from lingctl.checks.network import Observations, judge
+from lingctl.checks.network import judge
 from lingctl.findings import Finding, Verdict
 from lingctl.flows.network.probe import NodeAnswers, facts_of
 from lingctl.remote.probe import Answer
@@ -152,7 +153,7 @@ class World:
         )
 
     @property
-    def seen(self) -> Observations:
+    def facts(self) -> dict[str, NodeFacts]:
         scope = self.scope
         records = {
             name: NodeAnswers(
@@ -162,7 +163,7 @@ class World:
             )
             for name, answers in self.nodes.items()
         }
-        return Observations({name: facts_of(scope, name, record) for name, record in records.items()})
+        return {name: facts_of(scope, name, record) for name, record in records.items()}
 
     def set(self, node: str, question: str, answer: Answer) -> World:
         self.nodes[node][question] = answer
@@ -173,7 +174,7 @@ class World:
         return self.set(node, question, Answer(edit(old.stdout), old.stderr, old.exit_status))
 
     def judged(self) -> tuple[Finding, ...]:
-        return judge(self.scope, self.seen)
+        return judge(self.scope, self.facts)
 
     def trouble(self) -> set[tuple[str, str, int | None, str]]:
         return {

@@ -25,7 +25,7 @@ def report(text: str) -> NetworkReport:
     world = World.healthy(3)
     facts = {
         name: replace(seen, hostname=text, driver=Unread("not-understood", text, text))
-        for name, seen in world.seen.facts.items()
+        for name, seen in world.facts.items()
     }
     found = Finding("link", Verdict.FAILURE, text, "node2", 1, evidence=text, remedy=text)
     hits = tuple(_hits(world, {("node2", 1)}))
