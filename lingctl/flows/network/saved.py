@@ -79,7 +79,6 @@ def judge_saved(folder: Path) -> NetworkReport:
             "these are not answers that this version can judge",
             where=str(folder / _INDEX),
             evidence=f"document {index.get('document')!r}, version {index.get('version')!r}",
-            remedy="make them with: lingctl check-network --save DIR",
             code="answers-unreadable",
         )
     try:
@@ -147,7 +146,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             "no such file",
             where=str(path),
-            remedy="name a folder that --save wrote",
             code="answers-missing",
         ) from error
     except (OSError, ValueError, RecursionError) as error:

@@ -44,7 +44,6 @@ def check_page(path: Path, option: str, *, over: str = "") -> None:
     if over and is_there(path) and not _is_of(path, over):
         raise UsageError(
             f"{path} is already there, and lingctl {over} did not write it",
-            remedy="name another file, or replace it with --force",
             code="file-exists",
         )
 

@@ -156,7 +156,6 @@ def _held(path: str, node: str) -> list[AgentKey]:
             f"the ssh-agent gives {error}",
             where=node,
             evidence=f"its socket: {path}",
-            remedy="see whether it hangs: ssh-add -l; or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
             code="agent-silent",
         ) from error
     except AgentError:

@@ -51,8 +51,6 @@ def _direct(node: str, target: SshTarget) -> quick_socket.QuickSocket:
             f"{host!r} is not a known name",
             where=node,
             evidence=str(error),
-            remedy="correct the node's address in hosts.yaml, give the name to DNS or /etc/hosts, or a "
-            "Host of ~/.ssh/config its HostName",
             code="unknown-host",
         ) from error
     except TimeoutError as error:
