@@ -175,11 +175,7 @@ def _need_answers(node: str, answers: Answers) -> None:
     silent = [name for name, answer in answers.items() if answer.timed_out and name not in _MAY_BE_UNKNOWN]
     if silent:
         raise NodeError(
-            "did not answer in time",
-            where=node,
-            evidence=", ".join(silent),
-            remedy="see what keeps the machine busy: uptime; ps aux --sort=-pcpu | head",
-            code="probe-timeout",
+            "did not answer in time", where=node, evidence=", ".join(silent), code="probe-timeout"
         )
     container = answers["container"]
     if container.exit_status != 0 and not is_absent(container.stderr):
@@ -203,7 +199,6 @@ def _image_present(node: str, answer: Answer) -> bool:
             "the container runtime does not tell whether the image is there",
             where=node,
             evidence=first_line(answer),
-            remedy="list the images on the node (docker images, podman images)",
             code="image-unreadable",
         )
     return answer.exit_status == 0
@@ -218,7 +213,6 @@ def _need(node: str, answers: Answers, name: str) -> str:
             f"{what.get(name, 'the audit log')} cannot be read",
             where=node,
             evidence=first_line(answer),
-            remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg | tail",
             code="state-unreadable",
         )
     return answer.stdout

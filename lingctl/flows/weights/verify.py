@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lingctl.codes.catalogue import usual_remedy
 from lingctl.events import Listener
 from lingctl.findings import Finding, Verdict, worst
 from lingctl.node.weights.manifest import make_manifest
@@ -51,7 +52,13 @@ def verify_weights(folder: Path, listener: Listener, *, full: bool, manifest: bo
         verified = verify(str(folder), full, report)
         wrong = wrong_modes(str(folder))
     findings = [
-        Finding(trouble.code, verdict, str(trouble), evidence=trouble.evidence, remedy=trouble.remedy)
+        Finding(
+            trouble.code,
+            verdict,
+            str(trouble),
+            evidence=trouble.evidence,
+            remedy=trouble.remedy or usual_remedy(trouble.code),
+        )
         for verdict, troubles in (
             (Verdict.FAILURE, verified.problems),
             (Verdict.UNKNOWN, verified.unknown),

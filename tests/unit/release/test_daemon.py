@@ -106,6 +106,20 @@ def test_a_started_daemon_is_seen_with_its_release(cluster):
     assert (look(cluster).pid, look(cluster).started) == (None, "")
 
 
+@pytest.mark.parametrize("file", ["pid", "started"])
+def test_a_daemon_is_not_called_dead_or_stopped_where_its_files_cannot_be_read(cluster, file):
+    start(cluster, "sleep 60")
+    path = Path(getattr(cluster.layout, file))
+    kept = path.rename(path.with_name("kept"))
+    path.mkdir()  # there, and nothing can be read from it
+    seen = look(cluster)
+    path.rmdir()
+    kept.rename(path)
+    assert seen.pid is None and "Is a directory" in seen.unknown
+    assert look(cluster).pid is not None
+    stop(cluster)
+
+
 def test_a_daemon_that_died_is_not_seen_but_was_started(cluster):
     pid = start(cluster, "sleep 60")
     os.kill(pid, 9)
