@@ -173,10 +173,7 @@ def _need_answers(node: str, answers: Answers) -> None:
     silent = [name for name, answer in answers.items() if answer.timed_out and name not in _MAY_BE_UNKNOWN]
     if silent:
         raise NodeError(
-            "did not answer in time",
-            where=node,
-            evidence=", ".join(silent),
-            code="probe-timeout",
+            "did not answer in time", where=node, evidence=", ".join(silent), code="probe-timeout"
         )
     container = answers["container"]
     if container.exit_status != 0 and not is_absent(container.stderr):

@@ -114,7 +114,6 @@ def _config_step(
         raise WeightsError(
             "there is no readable config.json beside the weights",
             where=f"{node}: {path}",
-            remedy="download the model again, or copy its config.json there",
             code="model-config-missing",
         )
     engine, defaults = engine_of(cluster), f"{folder}/generation_config.json"

@@ -143,11 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = foreign_json(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            "no such file",
-            where=str(path),
-            code="answers-missing",
-        ) from error
+        raise ConfigurationError("no such file", where=str(path), code="answers-missing") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"cannot be read: {error}", where=str(path), code="answers-unreadable"

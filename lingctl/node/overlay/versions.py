@@ -32,8 +32,7 @@ class Evidence:
 def versions_of(tree: Tree, stock: Mapping[str, Mapping[str, str]]) -> List[Evidence]:
     """What tells a version of this tree, the most trusted first; digests of ``stock`` settle a dispute."""
     matches = _by_fingerprint(tree, stock)
-    files = list(_from_files(tree))
-    return matches + [entry for entry in files if not entry.weak] + [entry for entry in files if entry.weak]
+    return matches + sorted(_from_files(tree), key=lambda entry: entry.weak)
 
 
 def release_of(evidence: List[Evidence]) -> Optional[str]:

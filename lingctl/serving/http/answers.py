@@ -232,11 +232,10 @@ def read_infer_event(data: Data) -> Piece | ExchangeTrouble:
     token, whole = data.get("token"), data.get("generated_text")
     if not isinstance(token, dict) and not isinstance(whole, str):
         return _malformed("neither token nor generated_text", data)
-    text = token.get("text") if isinstance(token, dict) else None
+    text = _word(token.get("text")) if isinstance(token, dict) else ""
     finish, usage = _details(data)
-    if not isinstance(whole, str):
-        return Piece(text or "", finish, usage)
-    return Piece(text or "", finish, usage, whole, last=True)
+    full = whole if isinstance(whole, str) else None
+    return Piece(text, finish, usage, full, last=full is not None)
 
 
 def _details(data: Data) -> tuple[str, Usage | None]:

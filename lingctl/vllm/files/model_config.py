@@ -91,7 +91,5 @@ def _need_head(config: Mapping[str, Any], profile: VllmProfile) -> None:
     raise ConfigurationError(
         f"vLLM {profile.version} ignores norm_head and would answer wrongly: it is applied from 0.26 on",
         evidence="norm_head: true",
-        remedy="fold it into the weights: fold_norm_head: true under engine in hosts.yaml, then lingctl "
-        "deploy; or take vLLM 0.26 or later, or serve with MindIE",
         code="vllm-norm-head",
     )

@@ -20,6 +20,10 @@ def event(dialect, data):
     return parse_event(dialect, json.dumps(data).encode())
 
 
+def test_a_token_whose_text_is_none_has_no_text():
+    assert event(INFER, {"token": {"text": [None]}}) == event(INFER, {"token": {"text": None}}) == Piece()
+
+
 def test_vllm_last_chunk_holds_only_usage():
     usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     assert event(CHAT, {"choices": [], "usage": usage}) == Piece(usage=Usage(3, 4, 7))

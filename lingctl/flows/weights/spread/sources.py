@@ -85,20 +85,26 @@ def _on_nodes(nodes: Mapping[str, NodeFetch], group: Group, listener: Listener) 
     if not whole:
         _need_somebody(answers)
     digests = {name: answer.digest for name, answer in whole.items()}
-    if len(set(digests.values())) > 1:
-        raise WeightsError(
-            "the nodes that have the weights have different ones",
-            where=", ".join(digests),
-            evidence="\n".join(f"{digest}  {name}" for name, digest in digests.items()),
-            remedy="decide which are right and remove the others, or name one: --source NODE:/FOLDER",
-            code="weights-differ",
-        )
+    remedy = "decide which are right and remove the others, or name one: --source NODE:/FOLDER"
+    need_same(digests, "the nodes that have the weights have different ones", remedy)
     first, answer = next(iter(whole.items()))
     files = answer.wanted(first)
     return Found(
         files,
         {name: Request(source="folder", repository=nodes[name].folder, files=files) for name in whole},
     )
+
+
+def need_same(digests: Mapping[str, str], what: str, remedy: str) -> None:
+    """See that the nodes have the same weights. Raises WeightsError: they do not."""
+    if len(set(digests.values())) > 1:
+        raise WeightsError(
+            what,
+            where=", ".join(digests),
+            evidence="\n".join(f"{digest}  {name}" for name, digest in digests.items()),
+            remedy=remedy,
+            code="weights-differ",
+        )
 
 
 def _need_somebody(answers: Mapping[str, object]) -> None:
@@ -145,7 +151,6 @@ def need_ready(group: Group, ask: Callable[[str], Ready], names: Iterable[str]) 
                 f"{name}: {answer.folder} needs {answer.need:,} bytes, {answer.free:,} are free"
                 for name, answer in short.items()
             ),
-            remedy="free some space there, or choose another folder (--to, or paths.models in hosts.yaml)",
             code="disk-space",
         )
     return answers

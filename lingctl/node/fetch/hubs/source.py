@@ -69,9 +69,9 @@ class HubSource:
         by_path = {file.path: file for file in files}
         failures: Dict[str, NotFetched] = {}
         arrivals = set()
-        pace = _Pace()
+        stall, here, before = _STALL_SECONDS[self._request.source], dict.fromkeys(by_path, 0), 0
         with self._client("fetch", files) as client:
-            client.wait_at_most(_STALL_SECONDS[self._request.source])
+            client.wait_at_most(stall)
             for event in client.events():
                 path, kind = str(event.get("path", "")), event.get("event")
                 if kind == "progress" and path in by_path:
@@ -80,8 +80,10 @@ class HubSource:
                     if self._request.source == "huggingface" and done > by_path[path].size + _TOO_MUCH:
                         failures[path] = self._not_fetched({"path": path, "code": "hub-too-much"})
                         break
-                    if pace.goes_on(path, done):
-                        client.wait_at_most(_STALL_SECONDS[self._request.source])
+                    here[path] = done
+                    if sum(here.values()) >= before + _STALL_BYTES:
+                        before = sum(here.values())
+                        client.wait_at_most(stall)
                 elif kind == "arrived" and path in by_path:
                     arrivals.add(path)
                     arrived(by_path[path], None)
@@ -221,22 +223,6 @@ class _Client:
     def _run_out(self) -> None:
         self.ran_out = True
         self._process.kill()
-
-
-class _Pace:
-    """Whether enough bytes came since this was last true."""
-
-    def __init__(self) -> None:
-        self._done: Dict[str, int] = {}
-        self._before = 0
-
-    def goes_on(self, path: str, done: int) -> bool:
-        """``done`` bytes of a file are here."""
-        self._done[path] = done
-        total = sum(self._done.values())
-        enough = total >= self._before + _STALL_BYTES
-        self._before = total if enough else self._before
-        return enough
 
 
 def _keep_end(words: IO[bytes], path: str) -> None:

@@ -96,8 +96,6 @@ def _check_revoked_keys(target: SshTarget, keys: tuple[bytes, ...], node: str) -
             f"cannot read the list of revoked host keys {target.revoked_keys}",
             where=node,
             evidence=str(error),
-            remedy="let it be a file of public keys, one a line (a binary list is not read), or take "
-            "RevokedHostKeys out of ~/.ssh/config",
             code="revoked-keys-unreadable",
         ) from error
     for key in keys:

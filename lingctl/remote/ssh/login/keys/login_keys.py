@@ -153,10 +153,7 @@ def _held(path: str, node: str) -> list[AgentKey]:
         return Agent(path).keys()
     except AgentSilentError as error:
         raise ConnectError(
-            f"the ssh-agent gives {error}",
-            where=node,
-            evidence=f"its socket: {path}",
-            code="agent-silent",
+            f"the ssh-agent gives {error}", where=node, evidence=f"its socket: {path}", code="agent-silent"
         ) from error
     except AgentError:
         return []
