@@ -188,7 +188,6 @@ def container_unreadable(node: str, said: str) -> NodeError:
         "the container runtime does not tell whether the container is there",
         where=node,
         evidence=said,
-        remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
         code="container-unreadable",
     )
 
