@@ -196,9 +196,7 @@ def of_a_thread(failed: threading.ExceptHookArgs) -> None:
 
 def _lost(trouble: OSError) -> LingctlError:
     return LingctlError(
-        f"the answer could not be written to standard output: {trouble.strerror}",
-        remedy="what was done is done; make room, and ask again",
-        code="answer-lost",
+        f"the answer could not be written to standard output: {trouble.strerror}", code="answer-lost"
     )
 
 
@@ -228,11 +226,7 @@ def _run() -> int:
     except Exception as error:  # Anything else is a defect of lingctl; users still get no traceback.
         return _report(
             path_error(error, sys.argv[1:])
-            or LingctlError(
-                f"lingctl itself failed: {type(error).__name__}: {error}",
-                remedy="run it again with --debug and report what it prints",
-                code="internal",
-            ),
+            or LingctlError(f"lingctl itself failed: {type(error).__name__}: {error}", code="internal"),
             cause=error,
         )
     return 0

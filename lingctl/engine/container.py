@@ -99,7 +99,6 @@ def _need_free_targets(ours: Iterable[str], extra: Iterable[str]) -> None:
             raise ConfigurationError(
                 f"{mount!r} has a target that lingctl mounts itself",
                 where="container.extra_mounts",
-                remedy="choose another target; paths in hosts.yaml says where models are",
                 code="mount-target-taken",
             )
 

@@ -66,12 +66,7 @@ class CertificateFile:
         return content
 
     def _unfit(self, what: str) -> ConfigurationError:
-        return ConfigurationError(
-            what,
-            where=str(self.source),
-            remedy="https and inter_node_tls in hosts.yaml name PEM files here: cert, key (plain), ca",
-            code="certificate-unfit",
-        )
+        return ConfigurationError(what, where=str(self.source), code="certificate-unfit")
 
 
 @dataclass(frozen=True, slots=True)

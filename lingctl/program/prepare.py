@@ -63,9 +63,8 @@ class InContainer:
 
     runtime: Runtime
     name: str
-    lacking: str  # what there is none of without the container, and the code and remedy of that error
+    lacking: str  # what there is none of without the container, and the code of that error
     code: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,6 @@ def _need_own_folder(node: str, path: str, said: str) -> None:
             "others may write where lingctl keeps the programs that it runs",
             where=f"{node}: {folder}",
             evidence="\n".join(odd[:2]),
-            remedy="give it and the folder above it to the login name, and take write permission from others "
-            "(chown, chmod o-w), or name another folder: paths.state in hosts.yaml",
             code="folder-of-others",
         )
 
@@ -181,7 +178,6 @@ def _before(
             raise NodeError(
                 f"container {where.name} is {status}, so there is {where.lacking}",
                 where=node,
-                remedy=where.remedy,
                 code=where.code,
             )
         return (where.runtime.program, "exec", where.name, *through, "python3")

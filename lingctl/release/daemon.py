@@ -82,7 +82,6 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
             "it is not known whether the daemon runs: the container runtime does not tell",
             where=node,
             evidence=state.unknown,
-            remedy="see on the node whether its runtime answers (docker ps, podman ps), then the same again",
             code="daemon-unknown",
         )
     return state

@@ -140,8 +140,6 @@ def read_state(
             "the probe did not run to its end",
             where=node,
             evidence=f"no answer: {', '.join(missing[:5])}" if missing else "",
-            remedy="run the same command again; if it stays so, log in by hand: the shell must run POSIX sh, "
-            "mktemp, timeout and base64",
             code="probe-incomplete",
         )
     runtime, daemon = answers["runtime"], read_look(answers["daemon"].stdout)
@@ -175,11 +173,7 @@ def _need_answers(node: str, answers: Answers) -> None:
     silent = [name for name, answer in answers.items() if answer.timed_out and name not in _MAY_BE_UNKNOWN]
     if silent:
         raise NodeError(
-            "did not answer in time",
-            where=node,
-            evidence=", ".join(silent),
-            remedy="see what keeps the machine busy: uptime; ps aux --sort=-pcpu | head",
-            code="probe-timeout",
+            "did not answer in time", where=node, evidence=", ".join(silent), code="probe-timeout"
         )
     container = answers["container"]
     if container.exit_status != 0 and not is_absent(container.stderr):
@@ -192,7 +186,6 @@ def container_unreadable(node: str, said: str) -> NodeError:
         "the container runtime does not tell whether the container is there",
         where=node,
         evidence=said,
-        remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
         code="container-unreadable",
     )
 
@@ -203,7 +196,6 @@ def _image_present(node: str, answer: Answer) -> bool:
             "the container runtime does not tell whether the image is there",
             where=node,
             evidence=first_line(answer),
-            remedy="list the images on the node (docker images, podman images)",
             code="image-unreadable",
         )
     return answer.exit_status == 0
@@ -218,7 +210,6 @@ def _need(node: str, answers: Answers, name: str) -> str:
             f"{what.get(name, 'the audit log')} cannot be read",
             where=node,
             evidence=first_line(answer),
-            remedy="look on the node: ls -la /var/lib/lingctl; df -h /var/lib/lingctl; dmesg | tail",
             code="state-unreadable",
         )
     return answer.stdout

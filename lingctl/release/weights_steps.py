@@ -114,7 +114,6 @@ def _config_step(
         raise WeightsError(
             "there is no readable config.json beside the weights",
             where=f"{node}: {path}",
-            remedy="download the model again, or copy its config.json there",
             code="model-config-missing",
         )
     engine, defaults = engine_of(cluster), f"{folder}/generation_config.json"
@@ -150,7 +149,6 @@ def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
             "config.json and the weights contradict each other",
             where=f"{node}: {path}",
             evidence="\n".join(weights.contradictions),
-            remedy="take config.json from the same download as the weights: see lingctl verify-weights",
             code="model-config-contradicts-weights",
         )
 

@@ -185,10 +185,7 @@ def _never(now: Readiness) -> EngineError:
 
 def _late(now: Readiness, seconds: float) -> EngineError:
     return EngineError(
-        f"the service is not ready after {seconds:.0f} s ({now.state})",
-        evidence=now.text,
-        remedy="look at the logs (lingctl logs); if weights still load, raise timeouts.start in hosts.yaml",
-        code="not-ready",
+        f"the service is not ready after {seconds:.0f} s ({now.state})", evidence=now.text, code="not-ready"
     )
 
 

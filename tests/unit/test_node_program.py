@@ -112,7 +112,7 @@ def test_a_container_that_does_not_run_is_told_before_anything_is_pushed(
     on_path: Path, docker: str, status: str
 ) -> None:
     _tool(on_path, "docker", docker)
-    where = InContainer(DOCKER, "ling", lacking="no torch", code="no-container", remedy="start it")
+    where = InContainer(DOCKER, "ling", lacking="no torch", code="no-container")
     node = _Watched()
     with pytest.raises(NodeError) as caught:
         prepare(node, "/state/node.pyz", where)

@@ -50,7 +50,10 @@ def logs(
     if rank is not None:
         if rank >= cluster.world_size:
             raise UsageError(f"there is no rank {rank}", remedy=f"ranks: 0 to {cluster.world_size - 1}")
-        chosen = (flow.node_of_rank(cluster, rank),)
+        holder = flow.node_of_rank(cluster, rank)
+        if chosen and holder not in chosen:
+            raise UsageError(f"rank {rank} is on {holder}", where="--node", remedy="leave --node out")
+        chosen = (holder,)
     if chosen:
         cluster = cluster.model_copy(update={"nodes": tuple(cluster.node(name) for name in chosen)})
     width = max(len(name) for name in cluster.node_names)

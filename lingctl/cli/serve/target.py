@@ -58,9 +58,7 @@ def chosen_cluster(nodes: Path | None, url: str, model: str) -> Cluster | None:
     from lingctl.errors import UsageError
 
     if url and nodes:
-        raise UsageError(
-            "--nodes and --url exclude each other", remedy="name one of them", code="two-targets"
-        )
+        raise UsageError("--nodes and --url exclude each other", code="two-targets")
     cluster = None if url else optional_cluster(nodes)
     if cluster is not None and model:
         remedy = "the cluster's name for it is serving.served_name in hosts.yaml"
@@ -94,9 +92,7 @@ def asked_service(
         with connect(cluster, listener, only=chosen_nodes(cluster, node)) as group:
             yield ClusterService(group, cluster, tls)
     elif node:
-        raise UsageError(
-            "--node is about a cluster's nodes", remedy="name it: --nodes FILE", code="node-without-cluster"
-        )
+        raise UsageError("--node is about a cluster's nodes", code="node-without-cluster")
     else:
         yield UrlService(endpoint_at(url or DEFAULT_URL, served_name=model, tls=tls))
 

@@ -249,7 +249,6 @@ def _need_own_container(name: str, states: Mapping[str, NodeState]) -> None:
             raise NodeError(
                 f"a container named {name} is there that lingctl did not make",
                 where=state.node,
-                remedy="give ours another name (container: {name: ...} in hosts.yaml), or remove that one",
                 code="container-foreign",
             )
 

@@ -56,7 +56,6 @@ def _need_file(field: str, name: str) -> None:
         raise ConfigurationError(
             f"there is no file {path} here" if not is_there(path) else f"{path} is no file",
             where=f"{field} in hosts.yaml",
-            remedy="name a file that is here, or leave it out",
             code="config-file-missing",
         )
 

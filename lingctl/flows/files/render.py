@@ -115,7 +115,6 @@ def _model_config(engine: Engine, node: Node, known: Known) -> Rendered:
         raise ConfigurationError(
             "the model's config.json is not known",
             where=f"{known.weights}/config.json",
-            remedy="name a copy with --model-config FILE, or let the nodes be asked with --live",
             code="model-config-unknown",
         )
     wanted, reasons = loadable

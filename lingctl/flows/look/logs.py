@@ -104,12 +104,7 @@ def need_pattern(text: str) -> str:
 
 def _no_expression(pattern: str, why: str) -> UsageError:
     return UsageError(
-        f"{pattern[:100]!r} is no valid expression",
-        where="--grep",
-        evidence=why,
-        remedy="POSIX extended, as of grep -E: ERROR|WARN, [0-9]+, [[:space:]]; a backslash before . [ ( * "
-        "takes them as they are",
-        code="log-pattern",
+        f"{pattern[:100]!r} is no valid expression", where="--grep", evidence=why, code="log-pattern"
     )
 
 

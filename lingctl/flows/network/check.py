@@ -178,7 +178,6 @@ def scope_of_machine(connection: Connection) -> Scope:
             "it cannot be told which cards this machine has",
             where=connection.node,
             evidence=cards.quote or cards.text,
-            remedy="ls -l /dev",
             code="cards-unreadable",
         )
     return Scope((NodeScope(connection.node, cards, paths=(*_MANAGERS, ROOT_INFO)),), disks=(_SHM,))

@@ -123,7 +123,6 @@ def npu_check_nodes(group: Group, cluster: Cluster, options: NpuOptions, listene
         site.container,
         lacking="no torch_npu to ask",
         code="npu-no-container",
-        remedy="lingctl deploy starts it; on the nodes themselves: --host",
     )
     path, where = site.layout.program, None if options.host else inside
     through = with_settings(engine_of(cluster).about.set_env)  # torch_npu finds CANN by these

@@ -142,7 +142,6 @@ def ask(connection: Connection, asked: Sequence[Question]) -> NodeAnswers:
             "the node ran the probe, but gave no answer that can be read",
             where=connection.node,
             evidence=done.last_words(),
-            remedy="log in by hand: the shell must run POSIX sh, mktemp, timeout and base64",
             code="probe-unreadable",
         )
     # Of many nodes, most are the same text.

@@ -79,7 +79,6 @@ def judge_saved(folder: Path) -> NetworkReport:
             "these are not answers that this version can judge",
             where=str(folder / _INDEX),
             evidence=f"document {index.get('document')!r}, version {index.get('version')!r}",
-            remedy="make them with: lingctl check-network --save DIR",
             code="answers-unreadable",
         )
     try:
@@ -144,12 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = foreign_json(read_given(path, _MOST_BYTES, code="answers-unreadable").decode("utf-8"))
     except FileNotFoundError as error:
-        raise ConfigurationError(
-            "no such file",
-            where=str(path),
-            remedy="name a folder that --save wrote",
-            code="answers-missing",
-        ) from error
+        raise ConfigurationError("no such file", where=str(path), code="answers-missing") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"cannot be read: {error}", where=str(path), code="answers-unreadable"

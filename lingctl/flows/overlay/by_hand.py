@@ -49,7 +49,6 @@ def _need_overlay(cluster: Cluster) -> None:
         raise UsageError(
             f"{title} has the code of the Ling models itself: there is nothing to patch",
             where="engine in hosts.yaml",
-            remedy="lingctl deploy starts it as it is; the overlay is for MindIE",
             code="no-overlay",
         )
 

@@ -87,7 +87,6 @@ def patch_nodes(group: Group, cluster: Cluster, action: str, options: PatchOptio
         cluster.container_name,
         lacking="no atb_llm to look at",
         code="overlay-no-container",
-        remedy="lingctl deploy starts it with the overlay mounted; a tree on the node itself: --host",
     )
     where, path = None if options.host else inside, cluster.layout.program
     # torch_npu, which the model's code imports, finds CANN by these, and cannot be imported without.

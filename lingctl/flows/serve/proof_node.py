@@ -95,7 +95,6 @@ class ProofNode:
             "the request of the proof that runs there cannot be read",
             where=f"{self.name} {self._request}",
             evidence=why,
-            remedy="wait for its end, and prove again",
             code="prove-request",
         )
 
@@ -137,7 +136,6 @@ def on_node(
             cluster.container_name,
             lacking="nothing to read the weights with",
             code="prove-no-container",
-            remedy="lingctl deploy starts it; by a Python of the nodes themselves that has numpy: --host",
         )
     layout = cluster.layout
     through = () if host else with_settings(engine_of(cluster).about.set_env)

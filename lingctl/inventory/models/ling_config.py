@@ -133,6 +133,5 @@ def head_width(config: Mapping[str, Any], rows: int | None, columns: int | None)
     raise ConfigurationError(
         "config.json does not state head_dim, and it does not follow from the other numbers",
         evidence=f"hidden_size {config.get('hidden_size')}, {heads} heads",
-        remedy='add "head_dim" to the model\'s config.json',
         code="model-config-head-dim",
     )

@@ -100,7 +100,6 @@ def config_files(ssh: Ssh, around: Machine) -> tuple[Path, ...]:
         raise ConfigurationError(
             f"{named} {'is a folder' if is_there(named) else 'does not exist'}",
             where="ssh.config in hosts.yaml",
-            remedy="correct the path, leave it out (then ~/.ssh/config is read), or say none",
             code="ssh-config-missing",
         )
     return (named,)

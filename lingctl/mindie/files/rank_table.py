@@ -77,7 +77,6 @@ def need_known_form(generations: Mapping[str, str]) -> None:
             "no rank table for these nodes can be made: lingctl writes version 1.0, for Atlas 800I A2",
             where=", ".join(others),
             evidence="\n".join(dict.fromkeys(others.values())),
-            remedy="deploy to one node, which needs no rank table, or to Atlas 800I A2 nodes",
             code="rank-table-form",
         )
 

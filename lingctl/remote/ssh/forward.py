@@ -80,8 +80,6 @@ class ForwardedPort:
                 f"the SSH server forwards no connection to {host} port {port}",
                 where=self._node,
                 evidence=error.text,
-                remedy="let it: AllowTcpForwarding yes in its sshd_config (and PermitOpen for that port); or "
-                "open the port to this machine, which then needs no tunnel",
                 code="forward-forbidden",
             ) from error
         except (paramiko.SSHException, EOFError, TimeoutError) as error:
@@ -91,7 +89,6 @@ class ForwardedPort:
                 f"open a tunnel to {host} port {port}: the connection was lost",
                 where=self._node,
                 evidence=str(error),
-                remedy="see whether the machine is up, then the same command again",
                 code="connection-lost",
             ) from error
 

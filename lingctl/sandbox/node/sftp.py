@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import paramiko
 from paramiko import sftp
@@ -15,6 +16,9 @@ from lingctl.sandbox.node.ssh_session import end_message
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Subsystem(paramiko.SFTPServer):
@@ -44,71 +48,83 @@ def _exit_status(channel: paramiko.Channel) -> paramiko.Message | None:
     return message
 
 
+def _told(work: Callable[_P, _T | None]) -> Callable[_P, _T | int]:
+    """A request that answers with what it gives, or that all went well, or why it did not."""
+
+    @wraps(work)
+    def told(*given: _P.args, **named: _P.kwargs) -> _T | int:
+        try:
+            found = work(*given, **named)
+        except OSError as error:
+            return int(paramiko.SFTPServer.convert_errno(error.errno or 0))
+        return int(sftp.SFTP_OK) if found is None else found
+
+    return told
+
+
 class NodeFiles(paramiko.SFTPServerInterface):
     """The part of SFTP that clients use for whole files and folders."""
 
-    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
+    @_told
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:
         """Entries with their attributes."""
-        try:
-            return [
-                paramiko.SFTPAttributes.from_stat(entry.lstat(), entry.name) for entry in Path(path).iterdir()
-            ]
-        except OSError as error:
-            return _status(error)
+        return [
+            paramiko.SFTPAttributes.from_stat(entry.lstat(), entry.name) for entry in Path(path).iterdir()
+        ]
 
-    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+    @_told
+    def stat(self, path: str) -> paramiko.SFTPAttributes:
         """Attributes, links followed."""
-        try:
-            return paramiko.SFTPAttributes.from_stat(Path(path).stat())
-        except OSError as error:
-            return _status(error)
+        return paramiko.SFTPAttributes.from_stat(Path(path).stat())
 
-    def lstat(self, path: str) -> paramiko.SFTPAttributes | int:
+    @_told
+    def lstat(self, path: str) -> paramiko.SFTPAttributes:
         """Attributes of a link itself."""
-        try:
-            return paramiko.SFTPAttributes.from_stat(Path(path).lstat())
-        except OSError as error:
-            return _status(error)
+        return paramiko.SFTPAttributes.from_stat(Path(path).lstat())
 
-    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle | int:
+    @_told
+    def open(self, path: str, flags: int, attr: paramiko.SFTPAttributes) -> paramiko.SFTPHandle:
         """A file to read or write."""
-        try:
-            mode = attr.st_mode if attr is not None and attr.st_mode is not None else 0o644
-            descriptor = os.open(path, flags, mode)
-            writes, both = flags & os.O_WRONLY, flags & os.O_RDWR
-            file = os.fdopen(descriptor, "r+b" if both else "wb" if writes else "rb", buffering=0)
-        except OSError as error:
-            return _status(error)
+        mode = attr.st_mode if attr is not None and attr.st_mode is not None else 0o644
+        descriptor = os.open(path, flags, mode)
+        writes, both = flags & os.O_WRONLY, flags & os.O_RDWR
+        file = os.fdopen(descriptor, "r+b" if both else "wb" if writes else "rb", buffering=0)
         handle = _Handle(flags)
         handle.readfile = handle.writefile = file  # type: ignore[attr-defined]  # paramiko's own, its types do not tell it
         return handle
 
-    def remove(self, path: str) -> int:
+    @_told
+    def remove(self, path: str) -> None:
         """Delete a file."""
-        return _did(lambda: Path(path).unlink())
+        Path(path).unlink()
 
-    def rename(self, old: str, new: str) -> int:
+    @_told
+    def rename(self, old: str, new: str) -> int | None:
         """Rename; SFTP's own kind refuses an existing target."""
         if Path(new).exists():
             return int(sftp.SFTP_FAILURE)
-        return _did(lambda: Path(old).rename(new))
+        Path(old).rename(new)
+        return None
 
-    def posix_rename(self, old: str, new: str) -> int:
+    @_told
+    def posix_rename(self, old: str, new: str) -> None:
         """Rename over an existing target."""
-        return _did(lambda: Path(old).replace(new))
+        Path(old).replace(new)
 
-    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+    @_told
+    def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> None:
         """Make a folder."""
-        mode = attr.st_mode if attr is not None and attr.st_mode is not None else 0o755
-        return _did(lambda: Path(path).mkdir(mode))
+        Path(path).mkdir(attr.st_mode if attr is not None and attr.st_mode is not None else 0o755)
 
-    def rmdir(self, path: str) -> int:
+    @_told
+    def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        return _did(lambda: Path(path).rmdir())
+        Path(path).rmdir()
 
-    def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> int:
+    @_told
+    def chattr(self, path: str, attr: paramiko.SFTPAttributes) -> None:
         """Change mode, owner, times or size."""
-        return _did(lambda: paramiko.SFTPServer.set_file_attr(path, attr))
+        paramiko.SFTPServer.set_file_attr(path, attr)
 
     def canonicalize(self, path: str) -> str:
         """Absolute path; relative ones start at the user's home."""
@@ -118,31 +134,17 @@ class NodeFiles(paramiko.SFTPServerInterface):
 class _Handle(paramiko.SFTPHandle):
     """An open file whose write errors (a full disk) reach the client."""
 
-    def write(self, offset: int, data: Buffer) -> int:
+    @_told
+    def write(self, offset: int, data: Buffer) -> None:
         """Write at an offset."""
-        try:
-            file = self.writefile  # type: ignore[attr-defined]  # set by paramiko's server
-            os.pwrite(file.fileno(), data, offset)
-        except OSError as error:
-            return _status(error)
-        return int(sftp.SFTP_OK)
+        os.pwrite(self.writefile.fileno(), data, offset)  # type: ignore[attr-defined]  # set by paramiko's server
 
-    def stat(self) -> paramiko.SFTPAttributes | int:
+    @_told
+    def stat(self) -> paramiko.SFTPAttributes:
         """Attributes of the open file."""
         return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))  # type: ignore[attr-defined]  # as above
 
-    def chattr(self, attr: paramiko.SFTPAttributes) -> int:
+    @_told
+    def chattr(self, attr: paramiko.SFTPAttributes) -> None:
         """Change the open file."""
-        return _did(lambda: os.fchmod(self.readfile.fileno(), attr.st_mode or 0))  # type: ignore[attr-defined]  # as above
-
-
-def _did(work: Callable[[], Any]) -> int:
-    try:
-        work()
-    except OSError as error:
-        return _status(error)
-    return int(sftp.SFTP_OK)
-
-
-def _status(error: OSError) -> int:
-    return int(paramiko.SFTPServer.convert_errno(error.errno or 0))
+        os.fchmod(self.readfile.fileno(), attr.st_mode or 0)  # type: ignore[attr-defined]  # as above

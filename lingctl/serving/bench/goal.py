@@ -51,7 +51,6 @@ def read_goal(words: Sequence[str]) -> Goal:
         if name not in names or not 0 < limit < float("inf"):
             raise UsageError(
                 f"--goodput {word}: not one of {', '.join(names)} with a limit in milliseconds",
-                remedy="for example: --goodput ttft:500 --goodput tpot:50",
                 code="goodput",
             )
         limits[name] = limit

@@ -69,7 +69,6 @@ def _need_numbers(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"{heads} attention heads do not divide by {groups} KV heads",
             evidence=f"num_attention_heads: {heads}; num_key_value_heads: {groups}",
-            remedy="take config.json from the same download as the weights",
             code="model-config-contradicts-weights",
         )
     if config.get("hidden_act", "silu") != "silu":
@@ -91,7 +90,5 @@ def _need_head(config: Mapping[str, Any], profile: VllmProfile) -> None:
     raise ConfigurationError(
         f"vLLM {profile.version} ignores norm_head and would answer wrongly: it is applied from 0.26 on",
         evidence="norm_head: true",
-        remedy="fold it into the weights: fold_norm_head: true under engine in hosts.yaml, then lingctl "
-        "deploy; or take vLLM 0.26 or later, or serve with MindIE",
         code="vllm-norm-head",
     )

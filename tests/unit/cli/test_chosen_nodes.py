@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lingctl.cli.common import chosen_nodes, optional_cluster
+from lingctl.cli.look.logs import logs
 from lingctl.errors import ConfigurationError, NotAskedError, UsageError
 from lingctl.flows.look.status import cluster_status as status
 from lingctl.inventory.cluster import Cluster
@@ -57,3 +58,11 @@ def test_a_hosts_yaml_that_leads_nowhere_is_told_and_not_taken_for_none(
     with pytest.raises(ConfigurationError) as told:
         optional_cluster(None)
     assert told.value.code == "hosts-missing"
+
+
+def test_a_rank_is_not_looked_for_on_a_node_that_does_not_hold_it(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    nodes = ", ".join(f"{{name: node{number}, address: 192.0.2.{number}}}" for number in (1, 2))
+    hosts.write_text(f"name: demo\nmodel: Ling-plus\nnodes: [{nodes}]\n")
+    with pytest.raises(UsageError, match="rank 9 is on node2"):
+        logs(nodes=hosts, rank=9, node=["node1"])

@@ -135,7 +135,6 @@ def _download(locked: Sequence[Locked], wheels: Path, architecture: str, python:
         raise LingctlError(
             "pip could not get every wheel of the versions that lingctl is tested with",
             evidence="\n".join(done.stderr.strip().splitlines()[-6:]),
-            remedy="a bundle is made where pip can reach a package index (pip config, PIP_INDEX_URL)",
             code="bundle-pip",
         )
 

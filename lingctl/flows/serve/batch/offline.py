@@ -68,12 +68,7 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
     look = look_of(cluster)
     node = cluster.primary.name
     if all_daemons_run(group, look.site):
-        raise EngineError(
-            "the service runs and has the cards",
-            where=node,
-            remedy="lingctl stop, then this again; or leave --offline out, and ask the service",
-            code="offline-service-runs",
-        )
+        raise EngineError("the service runs and has the cards", where=node, code="offline-service-runs")
     programs = node_programs(group, cluster, look)
     plan = weights_plan(cluster, node_states(group, look, programs)[node], programs[node])
     need_weights(plan, node)
@@ -86,7 +81,6 @@ def _prepared(group: Group, cluster: Cluster, given: BatchInput, listener: Liste
         cluster.container_name,
         lacking=f"no {engine.about.title} to ask",
         code="offline-no-container",
-        remedy="lingctl deploy makes it; then lingctl stop, for the service has the cards",
     )
     layout = cluster.layout
     # As the daemon has it: the release's own variables, CANN with them.
@@ -160,7 +154,6 @@ class _Offline:
                 f"what answers the batch ended without a word, exit status {done.exit_status}",
                 where=self.connection.node,
                 evidence=done.last_words(),
-                remedy="the same command goes on with what is left",
                 code="offline-ended",
             )
         places = (self.folder, self.answers, job_folder(self.jobs, self.command))

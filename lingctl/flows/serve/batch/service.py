@@ -31,11 +31,7 @@ def batch(service: AskedService, given: BatchInput, options: BatchOptions, liste
             cannot be seen, nothing answers, or the service gave out.
     """
     if options.offline and isinstance(service, UrlService):
-        raise UsageError(
-            "--offline is done on a node of a cluster",
-            remedy="name it: --nodes hosts.yaml, and no --url",
-            code="offline-no-cluster",
-        )
+        raise UsageError("--offline is done on a node of a cluster", code="offline-no-cluster")
     if options.offline and isinstance(service, ClusterService):
         return batch_offline(service.group, service.cluster, given, options, listener)
     service.need_no_lost_node("batch")

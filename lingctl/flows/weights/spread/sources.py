@@ -151,7 +151,6 @@ def need_ready(group: Group, ask: Callable[[str], Ready], names: Iterable[str]) 
                 f"{name}: {answer.folder} needs {answer.need:,} bytes, {answer.free:,} are free"
                 for name, answer in short.items()
             ),
-            remedy="free some space there, or choose another folder (--to, or paths.models in hosts.yaml)",
             code="disk-space",
         )
     return answers

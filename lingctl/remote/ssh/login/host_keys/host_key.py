@@ -81,7 +81,6 @@ def _check_revoked(known: KnownHosts, target: SshTarget, keys: tuple[bytes, ...]
             "its host key is marked @revoked",
             where=node,
             evidence=f"{fingerprint(line.blob)}\n{line.place}",
-            remedy="do not log in there; who revoked the key in that file knows why",
             code="host-key-revoked",
         )
 
@@ -97,8 +96,6 @@ def _check_revoked_keys(target: SshTarget, keys: tuple[bytes, ...], node: str) -
             f"cannot read the list of revoked host keys {target.revoked_keys}",
             where=node,
             evidence=str(error),
-            remedy="let it be a file of public keys, one a line (a binary list is not read), or take "
-            "RevokedHostKeys out of ~/.ssh/config",
             code="revoked-keys-unreadable",
         ) from error
     for key in keys:
@@ -107,7 +104,6 @@ def _check_revoked_keys(target: SshTarget, keys: tuple[bytes, ...], node: str) -
                 f"its host key is in {target.revoked_keys}",
                 where=node,
                 evidence=fingerprint(key),
-                remedy="do not log in there; who put the key into that file knows why",
                 code="host-key-revoked",
             )
 

@@ -153,11 +153,7 @@ def _held(path: str, node: str) -> list[AgentKey]:
         return Agent(path).keys()
     except AgentSilentError as error:
         raise ConnectError(
-            f"the ssh-agent gives {error}",
-            where=node,
-            evidence=f"its socket: {path}",
-            remedy="see whether it hangs: ssh-add -l; or name a key file: ssh: {key: ~/.ssh/id_ed25519}",
-            code="agent-silent",
+            f"the ssh-agent gives {error}", where=node, evidence=f"its socket: {path}", code="agent-silent"
         ) from error
     except AgentError:
         return []

@@ -48,12 +48,7 @@ def _direct(node: str, target: SshTarget) -> quick_socket.QuickSocket:
         )
     except socket.gaierror as error:
         raise ConnectError(
-            f"{host!r} is not a known name",
-            where=node,
-            evidence=str(error),
-            remedy="correct the node's address in hosts.yaml, give the name to DNS or /etc/hosts, or a "
-            "Host of ~/.ssh/config its HostName",
-            code="unknown-host",
+            f"{host!r} is not a known name", where=node, evidence=str(error), code="unknown-host"
         ) from error
     except TimeoutError as error:
         raise ConnectError(

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 import importlib
 import json
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from ..utils import file_utils
-
-
-class TruncationSide(int, Enum):
-    """Which side of a long prompt is cut."""
-
-    DISABLE = 0
-    LEFT = 1
-    RIGHT = -1
 
 
 def get_model(

@@ -17,7 +17,6 @@ class BaseConfig:
     rope_scaling: Any = None
     quantization_config: Any = None
     generation_config: Any = None
-    is_reasoning_model: bool = False
     do_sample: bool = False
     pad_token_id: int | None = None
     bos_token_id: int | None = None

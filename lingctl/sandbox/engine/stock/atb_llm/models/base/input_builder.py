@@ -24,11 +24,6 @@ class InputBuilder:
         if chat_template:
             self.tokenizer.chat_template = chat_template
 
-    @staticmethod
-    def generate_position_ids(input_ids: Sequence[int]) -> range:
-        """Positions 0..n-1."""
-        return range(len(input_ids))
-
     def make_context(self, rank: int, conversation: Sequence[dict[str, Any]], **kwargs: Any) -> Any:
         """Token ids of a conversation."""
         return self.apply_chat_template(conversation, **kwargs)

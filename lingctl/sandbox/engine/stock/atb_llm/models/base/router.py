@@ -25,10 +25,6 @@ class BaseRouter:
     revision: str | None = None
     tokenizer_path: str | None = None
     trust_remote_code: bool = False
-    enable_atb_torch: bool = False
-    enable_edge: bool = False
-    llm_config: Any = None
-    sub_model_path: str = ""
     _config: Any = None
     _generation_config: Any = None
     _input_builder: Any = None
@@ -74,11 +70,6 @@ class BaseRouter:
         if self._model_cls is None:
             self._model_cls = self.get_model_cls()
         return self._model_cls
-
-    @property
-    def model_version(self) -> str:
-        """Sub-folder of the model, mostly none."""
-        return ""
 
     @property
     def tokenizer(self) -> Any:

@@ -11,9 +11,6 @@ class DeepseekConfig(BaseConfig):
     """Defaults of deepseek-moe-16b; half precision is forced, as in the stock class."""
 
     model_type: str = "deepseek"
-    attention_bias: bool = False
-    attention_dropout: float = 0.0
-    aux_loss_alpha: float = 0.001
     # Stock says 100000, which no tiny vocabulary has.
     bos_token_id: int | None = None
     eos_token_id: Any = 100001
@@ -35,8 +32,6 @@ class DeepseekConfig(BaseConfig):
     rms_norm_eps: float = 1e-06
     rope_theta: float = 10000.0
     scoring_func: str = "softmax"
-    seq_aux: bool = True
-    use_cache: bool = True
     vocab_size: int = 102400
 
     def __init__(self, **kwargs: Any) -> None:
