@@ -11,7 +11,7 @@ from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, blocks_of, opened, sha256_of, system_trouble, write_all
-from lingctl.node.folders import need_open, visible
+from lingctl.node.folders import need_folder, need_open, visible
 from lingctl.node.trouble import Trouble
 
 
@@ -72,8 +72,7 @@ def visible_files(folder: str) -> List[str]:
     Raises:
         Trouble: no such folder, or one in it cannot be read.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     try:
         paths = [os.path.join(here, name) for here, files in visible(folder) for name in files]
     except OSError as error:

@@ -14,6 +14,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
 from lingctl.node.files import blocks_of, file_state, opened, read_small, write_whole
+from lingctl.node.folders import need_folder
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -101,8 +102,7 @@ def make_manifest(folder: str, report: Report) -> Dict[str, object]:
         Trouble: no such folder, or a file changed while it was read.
         OSError: a file cannot be read.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     before = read_manifest(folder) or {}
     names = files_of(folder)
     kept = {

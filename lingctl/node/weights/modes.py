@@ -12,7 +12,7 @@ import stat
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import is_shared, planted, visible
+from lingctl.node.folders import is_shared, need_folder, planted, visible
 from lingctl.node.trouble import Trouble
 
 
@@ -40,8 +40,7 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         Trouble: no such folder, or a link whose target MindIE refuses.
         OSError: not allowed.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     owner = os.geteuid() if user is None else user
     paths = dict(_all(folder))
     # As they are now: the first that is done is to close them to others.
