@@ -147,7 +147,11 @@ def start_file(wish: StartFile, *, judged: bool = True) -> str:
 def need_free(output: Path, *, force: bool) -> None:
     """Refuse to write over a file. Raises UsageError: it is there."""
     if is_there(output) and not force:
-        raise UsageError(f"{output} is already there", code="file-exists")
+        raise UsageError(
+            f"{output} is already there",
+            remedy="write elsewhere with -o FILE, or replace it with --force",
+            code="file-exists",
+        )
 
 
 def write_start(output: Path, text: str, *, force: bool) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
+from lingctl.engine.capacity import Capacity, Estimate, Load
 from lingctl.engine.container import ContainerSpec, container_of
 from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown
 from lingctl.engine.interface import About, Http
@@ -91,7 +91,6 @@ class ToyCapacity:
         ranks: int,
         hbm_gib: float,
         load: Load,
-        overhead_gib: float = OVERHEAD_GIB,
     ) -> Estimate:
         usable = hbm_gib * load.fraction
         return Estimate(
@@ -99,7 +98,7 @@ class ToyCapacity:
             hbm_gib,
             usable,
             10,
-            overhead_gib,
+            load.overhead_gib,
             1024,
             load.tokens,
             window,
