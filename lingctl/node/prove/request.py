@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.files import kind_of, read_small, write_whole
+from lingctl.node.files import kind_of, read_json, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import held
 from lingctl.node.prove.head import AskedPlace
@@ -80,7 +80,7 @@ def stored_answer(path: str, digest: str) -> Optional[Dict[str, Any]]:
     if kind_of(_answer(path)) == "absent":
         return None
     try:
-        said = foreign_json(read_small(_answer(path), _LARGEST))
+        said = read_json(_answer(path), _LARGEST)
     except (Trouble, ValueError):
         return None
     if isinstance(said, dict) and said.get("request") == digest and isinstance(said.get("answer"), dict):
