@@ -231,3 +231,20 @@ def test_answers_are_written_through_no_link(tmp_path: Path):
         AnswerFile(str(tmp_path / "answers"))
     assert caught.value.code == "write-failed" and "ls -ld" in caught.value.remedy
     assert (tmp_path / "elsewhere").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("name", ["asked.json", "requests-00000.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(name: str, tmp_path: Path):
+    (tmp_path / "asked.json").write_text('{"parts": 1, "requests": 1}')
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    look = f"""
+from lingctl.node.offline.folder import read_asked, requests
+from lingctl.node.trouble import Trouble
+try:
+    list(requests({str(tmp_path)!r}, read_asked({str(tmp_path)!r})[0]))
+except Trouble as trouble:
+    print(trouble.code, trouble.where)
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=20)
+    assert done.stdout.split() == ["no-regular-file", str(tmp_path / name)]

@@ -13,11 +13,12 @@ import os
 import shlex
 from typing import Any, BinaryIO, Iterator, Mapping, Set, Tuple
 
-from lingctl.node.files import FILE_MODE
+from lingctl.node.files import FILE_MODE, open_regular, read_small
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 BatchEntry = Mapping[str, Any]
+_LARGEST_ASKED = 100_000
 
 
 def read_asked(folder: str) -> Tuple[int, int]:
@@ -28,8 +29,7 @@ def read_asked(folder: str) -> Tuple[int, int]:
     """
     path = os.path.join(folder, "asked.json")
     try:
-        with open(path, "rb") as file:
-            asked = foreign_json(file.read())
+        asked = foreign_json(read_small(path, _LARGEST_ASKED))
         return int(asked["parts"]), int(asked["requests"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Trouble(
@@ -49,7 +49,7 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
     for part in range(parts):
         path = os.path.join(folder, f"requests-{part:05d}.jsonl")
         try:
-            with open(path, "rb") as file:
+            with os.fdopen(open_regular(path), "rb") as file:
                 for line in file:
                     yield foreign_json(line)
         except (OSError, ValueError) as error:
@@ -57,7 +57,7 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
                 "requests of the batch cannot be read",
                 where=path,
                 evidence=str(error),
-                remedy=f"rm -r {folder}; then lingctl batch --offline again",
+                remedy=f"rm -r {shlex.quote(folder)}; then lingctl batch --offline again",
                 code="offline-requests",
             ) from error
 
