@@ -53,7 +53,7 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
     An earlier server is ended first. It runs in the background.
     """
     request = _request(place, keep=True)
-    answer = look(place.folder, request.files or ())
+    answer = look(place, request.files or ())
     if not request.host or not answer.enough:
         return asdict(answer)
     background.stop(place, _SERVE)

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -98,7 +99,7 @@ def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
         raise Trouble(
             "the weights are a PyTorch checkpoint: the head is folded in safetensors",
             where=source,
-            remedy=f"lingctl convert {source}  first, then fold what it makes",
+            remedy=f"lingctl convert {shlex.quote(source)}; then fold what it makes",
             code="fold-bin",
             exit_status=2,
         )

@@ -57,7 +57,7 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
                 "requests of the batch cannot be read",
                 where=path,
                 evidence=str(error),
-                remedy=f"rm -r {folder}; then lingctl batch --offline again",
+                remedy=f"rm -r {shlex.quote(folder)}; then lingctl batch --offline again",
                 code="offline-requests",
             ) from error
 

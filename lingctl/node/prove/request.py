@@ -9,7 +9,6 @@ from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optiona
 from lingctl.node.files import kind_of, read_json, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import held
-from lingctl.node.prove.head import AskedPlace
 from lingctl.node.prove.reference import Sequenced
 from lingctl.node.trouble import Trouble
 
@@ -39,12 +38,12 @@ def read_request(path: str) -> ProofRequest:
             Sequenced(
                 _whole(text["tokens"]),
                 _whole([text["prompt"]])[0],
-                tuple(AskedPlace(_whole(tokens)) for tokens in text["asked"]),
+                tuple(_whole(tokens) for tokens in text["asked"]),
             )
             for text in said["texts"]
         )
         good = [len(one.tokens) - one.prompt == len(one.asked) > 0 < one.prompt for one in texts]
-        if not texts or not all(good) or not all(asked.tokens for one in texts for asked in one.asked):
+        if not texts or not all(good) or not all(asked for one in texts for asked in one.asked):
             raise ValueError("no texts, or one without an answer")
         overrides = dict(said.get("overrides") or {})
         return ProofRequest(str(said["folder"]), texts, overrides, hashlib.sha256(data).hexdigest())
