@@ -25,7 +25,8 @@ from lingctl.inventory.sections import Node
 from lingctl.output.screen.terminal import MOST_OF_AN_ANSWER
 from lingctl.remote import group
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener, nobody
+from lingctl.remote.completed import Completed, OutputListener
+from lingctl.remote.connection import nobody
 from lingctl.remote.upload import WriteFile
 from tests.field import Ran, judge
 from tests.forked import import_lingctl
