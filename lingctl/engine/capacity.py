@@ -39,6 +39,7 @@ class Load:
     longest_output: int  # most tokens of one answer
     fraction: float  # share of each card's memory that the engine may use
     cards_of_node: int = 8  # cards of one node: engines cut a model otherwise between nodes than in one
+    overhead_gib: float = OVERHEAD_GIB  # kept on each card for workspace and runtime
 
     @property
     def tokens(self) -> int:
@@ -133,15 +134,7 @@ class Capacity(Protocol):
     def usual_load(self, ranks: int) -> Load:
         """How a model is asked to serve where hosts.yaml does not say, for so many cards."""
 
-    def estimate(
-        self,
-        shape: Shape,
-        window: int,
-        ranks: int,
-        hbm_gib: float,
-        load: Load,
-        overhead_gib: float = OVERHEAD_GIB,
-    ) -> Estimate:
+    def estimate(self, shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load) -> Estimate:
         """What each card has to hold, and what is left for the KV cache.
 
         Args:

@@ -7,9 +7,10 @@ import errno
 import hashlib
 import os
 import stat
-from typing import BinaryIO, Iterator, Union
+from typing import Any, BinaryIO, Iterator, Union
 
 from lingctl.node.disk import disk_of
+from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 # MindIE 3.0.0 refuses a weight folder above 0750 and files above 0640 (src/utils/safe_path.cpp).
@@ -221,6 +222,17 @@ def read_small(path: str, most: int) -> bytes:
                 return data
             data += block
     raise Trouble(f"larger than {most} bytes", where=path, code="file-too-large")
+
+
+def read_json(path: str, most: int = 64 << 20) -> Any:  # noqa: ANN401  (nothing is known of it yet)
+    """What a file of JSON says that somebody may have changed.
+
+    Raises:
+        ValueError: it is not JSON.
+        Trouble: see ``read_small``.
+        OSError: it cannot be read.
+    """
+    return foreign_json(read_small(path, most))
 
 
 def kind_of(path: str) -> str:

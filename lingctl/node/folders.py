@@ -13,7 +13,7 @@ import os
 import stat
 from typing import Iterator, List, Tuple
 
-from lingctl.node.files import FOLDER_MODE
+from lingctl.node.files import FOLDER_MODE, kind_of
 from lingctl.node.trouble import Trouble
 
 
@@ -108,6 +108,22 @@ def planted(path: str) -> Trouble:
         remedy="look who put it there; remove it, or name another folder",
         code="link-in-the-way",
     )
+
+
+def need_folder(folder: str) -> None:
+    """Refuse what is no folder of weights.
+
+    Raises:
+        Trouble: it is not there, or no folder.
+        OSError: it cannot be looked at.
+    """
+    kind = kind_of(folder)
+    if kind != "folder":
+        what, remedy = (
+            "no such folder" if kind == "absent" else "is no folder",
+            "give the folder of the weights",
+        )
+        raise Trouble(what, where=folder, remedy=remedy, code="no-weights", exit_status=2)
 
 
 def walked(folder: str) -> Iterator[Tuple[str, List[str], List[str]]]:

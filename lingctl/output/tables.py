@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from lingctl.output.screen.terminal import STYLES, answers, blanks, joined, one_line, show, words
+from lingctl.output.screen.terminal import STYLES, answers, blanks, filled, joined, one_line, show, words
 
 _MOST_OF_A_CELL = 1_000
 _GAP = 2  # blanks between columns
@@ -159,7 +159,7 @@ def _row(table: Sequence[_Column], cells: Sequence[Text], widths: Sequence[int])
     ]
     for line in zip_longest(*parts, fillvalue=blanks(0)):
         told = blanks(_GAP).join(
-            _filled(part, width, right=column.right)
+            filled(part, width, right=column.right)
             for column, part, width in zip(table, line, widths, strict=True)
         )
         told.rstrip()
@@ -176,7 +176,7 @@ def _blocks(table: Sequence[_Column], width: int) -> list[Text]:
         for key, value in told[:1]:
             made.append(blanks(1).join(part for part in (key, _bold(value)) if part))
         for key, value in told[1:]:
-            head = joined(blanks(2), _filled(key, aligned), blanks(1))
+            head = joined(blanks(2), filled(key, aligned), blanks(1))
             made += _hanging(head, value, width)
     return made
 
@@ -209,11 +209,6 @@ def _broken(text: Text, width: int) -> list[Text]:
     for one in lines:
         one.rstrip()
     return lines
-
-
-def _filled(text: Text, width: int, *, right: bool = False) -> Text:
-    rest = blanks(width - text.cell_len)
-    return joined(rest, text) if right else joined(text, rest)
 
 
 def _bold(text: Text) -> Text:

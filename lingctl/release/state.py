@@ -140,8 +140,6 @@ def read_state(
             "the probe did not run to its end",
             where=node,
             evidence=f"no answer: {', '.join(missing[:5])}" if missing else "",
-            remedy="run the same command again; if it stays so, log in by hand: the shell must run POSIX sh, "
-            "mktemp, timeout and base64",
             code="probe-incomplete",
         )
     runtime, daemon = answers["runtime"], read_look(answers["daemon"].stdout)
@@ -188,7 +186,6 @@ def container_unreadable(node: str, said: str) -> NodeError:
         "the container runtime does not tell whether the container is there",
         where=node,
         evidence=said,
-        remedy="inspect the container on the node (docker inspect NAME, podman inspect NAME)",
         code="container-unreadable",
     )
 

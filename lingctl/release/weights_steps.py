@@ -149,7 +149,6 @@ def _refuse_contradictions(node: str, path: str, weights: WeightsState) -> None:
             "config.json and the weights contradict each other",
             where=f"{node}: {path}",
             evidence="\n".join(weights.contradictions),
-            remedy="take config.json from the same download as the weights: see lingctl verify-weights",
             code="model-config-contradicts-weights",
         )
 

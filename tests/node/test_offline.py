@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -231,3 +233,30 @@ def test_answers_are_written_through_no_link(tmp_path: Path):
         AnswerFile(str(tmp_path / "answers"))
     assert caught.value.code == "write-failed" and "ls -ld" in caught.value.remedy
     assert (tmp_path / "elsewhere").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("name", ["asked.json", "requests-00000.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(name: str, tmp_path: Path):
+    (tmp_path / "asked.json").write_text('{"parts": 1, "requests": 1}')
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    look = f"""
+from lingctl.node.offline.folder import read_asked, requests
+from lingctl.node.trouble import Trouble
+try:
+    list(requests({str(tmp_path)!r}, read_asked({str(tmp_path)!r})[0]))
+except Trouble as trouble:
+    print(trouble.code, trouble.where)
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=20)
+    assert done.stdout.split() == ["no-regular-file", str(tmp_path / name)]
+
+
+def test_a_disk_without_locks_is_not_taken_for_a_batch_that_is_being_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert AnswerFile(str(tmp_path / "answers")).numbers == set()

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,7 +299,7 @@ def test_a_folder_that_is_exchanged_for_a_link_all_the_time_is_never_written_thr
 def test_a_file_of_several_names_that_others_may_have_put_there_keeps_its_mode(
     tmp_path: Path, elsewhere: Path
 ) -> None:
-    weights = tmp_path / "weights"
+    weights = tmp_path / "the weights"
     weights.mkdir()
     weights.chmod(0o777)
     (elsewhere / "kept").chmod(0o666)
@@ -307,6 +308,9 @@ def test_a_file_of_several_names_that_others_may_have_put_there_keeps_its_mode(
         set_modes(str(weights))
     assert caught.value.code == "weights-link"
     assert "cp -p" in caught.value.remedy
+    typed = caught.value.remedy.partition(": ")[2]
+    subprocess.run(["sh", "-c", typed], check=True)  # as it is told, whatever the folder is called
+    assert (weights / "config.json").stat().st_nlink == 1
     assert stat.S_IMODE((elsewhere / "kept").stat().st_mode) == 0o666
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lingctl.node.prove.architecture import shape_of
 from lingctl.node.prove.arrays import NumpyArrays, TorchArrays
-from lingctl.node.prove.reference import AskedPlace, Sequenced, run_reference
+from lingctl.node.prove.reference import Sequenced, run_reference
 from lingctl.node.prove.stored import StoredTensors
 from lingctl.node.trouble import Trouble
 
@@ -58,7 +58,7 @@ def logits_of(folder, config, arrays, files=("model.safetensors",), wanted=range
     stored = StoredTensors(str(folder), files)
     try:
         shape = shape_of(config, stored.places[FUSED].shape[0], "config.json")
-        asked = tuple(AskedPlace((token, *wanted)) for token in TOKENS[1:])
+        asked = tuple((token, *wanted) for token in TOKENS[1:])
         done = run_reference(arrays, shape, stored, [Sequenced(TOKENS, 1, asked)])
     finally:
         stored.close()

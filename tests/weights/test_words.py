@@ -155,6 +155,10 @@ def test_a_request_keeps_its_secrets_to_its_owner(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(Trouble):
             load(str(path))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(Trouble, match="no regular file"):
+        load(str(path))
 
 
 def test_staged_parts_count_as_here(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class CardJudge(Generic[Fact, More]):
         return self.judged(of, fact, card, *more, **named)
 
 
-def judge(
+def judge_of(
     check: str, fact: Callable[[CardFacts], Fact | Unread], *, optional: bool = False
 ) -> Callable[[_Judged[Fact, More]], CardJudge[Fact, More]]:
     """Makes a judge of a function that is given the subject, the fact and its card; see ``CardJudge``."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from lingctl.ascend.cards.signal import LOSS, Counters, LinkHistory, Optics
 from lingctl.ascend.facts import CardFacts
-from lingctl.checks.cards.judge import judge
+from lingctl.checks.cards.judge import judge_of
 from lingctl.findings import Finding, Subject, Verdict
 
 # Our own choice: the documents want no growth under load, and one look cannot tell growth.
 _BAD_SHARE = 1e-5
 
 
-@judge("link-flaps", lambda card: card.history, optional=True)
+@judge_of("link-flaps", lambda card: card.history, optional=True)
 def judge_flaps(of: Subject, history: LinkHistory, card: CardFacts) -> Finding:
     """Times that the link was lost in service."""
     flaps = history.flaps
@@ -33,7 +33,7 @@ def judge_flaps(of: Subject, history: LinkHistory, card: CardFacts) -> Finding:
     )
 
 
-@judge("optics", lambda card: card.optics, optional=True)
+@judge_of("optics", lambda card: card.optics, optional=True)
 def judge_optics(of: Subject, optics: Optics, card: CardFacts) -> Finding:
     """Optical power against the module's own limits."""
     wrong = [*optics.outside, *(f"{flag} is raised" for flag in optics.lost)]
@@ -52,7 +52,7 @@ def judge_optics(of: Subject, optics: Optics, card: CardFacts) -> Finding:
     return of.passes("power within the module's limits")
 
 
-@judge("error-counters", lambda card: card.counters, optional=True)
+@judge_of("error-counters", lambda card: card.counters, optional=True)
 def judge_counters(of: Subject, counters: Counters, card: CardFacts) -> Finding:
     """Damaged and repeated packets since the card was started."""
     errors, packets = counters.errors, counters.packets
@@ -81,7 +81,7 @@ def _share(bad: int, packets: int | None) -> str:
     return f"{bad:,} of {packets:,} ({'less than 0.001 %' if percent < 0.001 else share})"
 
 
-@judge("speed", lambda card: card.speed, optional=True)
+@judge_of("speed", lambda card: card.speed, optional=True)
 def judge_speed(of: Subject, speed: int | None, card: CardFacts) -> Finding:
     """The port's speed; whether all agree is judged over the cluster."""
     if speed is None:

@@ -11,7 +11,7 @@ import ipaddress
 from lingctl.ascend.cards.hccn import DeviceAddress, Gateway, Neighbour, Tls
 from lingctl.ascend.facts import CardFacts
 from lingctl.ascend.unread import Unread
-from lingctl.checks.cards.judge import judge
+from lingctl.checks.cards.judge import judge_of
 from lingctl.checks.cards.surroundings import Surroundings
 from lingctl.checks.remedies import clauses, restore, set_gateway, set_mtu, set_netdetect, tool
 from lingctl.findings import Finding, Subject, Verdict
@@ -32,7 +32,7 @@ def without_roce(generation: str, card: CardFacts) -> bool:
     return generation == "A3" and card.link == "DOWN" and card.address is None
 
 
-@judge("link", lambda card: card.link)
+@judge_of("link", lambda card: card.link)
 def judge_link(of: Subject, link: str, card: CardFacts) -> Finding:
     """The port's carrier."""
     n = card.card
@@ -51,7 +51,7 @@ def judge_link(of: Subject, link: str, card: CardFacts) -> Finding:
     )
 
 
-@judge("tls", lambda card: card.tls)
+@judge_of("tls", lambda card: card.tls)
 def judge_tls(of: Subject, tls: Tls, card: CardFacts) -> Finding:
     """The TLS switch of one card; whether all agree is judged over the cluster."""
     fix = "lingctl check-network --fix-tls 0; or install new certificates on the card"
@@ -74,7 +74,7 @@ def _untold_certificates(of: Subject, card: int, tls: Tls) -> Finding:
     )
 
 
-@judge("net-health", lambda card: card.net_health)
+@judge_of("net-health", lambda card: card.net_health)
 def judge_health(of: Subject, state: str, card: CardFacts, around: Surroundings) -> Finding:
     """What the card's own probe to its netdetect address says. It says nothing about other servers."""
     n = card.card
@@ -113,7 +113,7 @@ def _set_netdetect(node: str, card: CardFacts, around: Surroundings) -> str:
     return "set the gateway of the card's subnet, or another card in it, as its netdetect address"
 
 
-@judge("netdetect", lambda card: card.netdetect)
+@judge_of("netdetect", lambda card: card.netdetect)
 def judge_netdetect(of: Subject, target: str, card: CardFacts, around: Surroundings) -> Finding:
     """The target of the card's own probe."""
     fix = _set_netdetect(of.node, card, around)
@@ -128,7 +128,7 @@ def judge_netdetect(of: Subject, target: str, card: CardFacts, around: Surroundi
     return of.warning(f"{target} is neither the gateway nor in the card's subnet {network}", remedy=fix)
 
 
-@judge("gateway", lambda card: card.gateway)
+@judge_of("gateway", lambda card: card.gateway)
 def judge_gateway(of: Subject, gateway: Gateway | None, card: CardFacts, around: Surroundings) -> Finding:
     """The card's default route."""
     n = card.card
@@ -157,7 +157,7 @@ def judge_gateway(of: Subject, gateway: Gateway | None, card: CardFacts, around:
     return of.passes(gateway.address)
 
 
-@judge("lldp", lambda card: card.lldp, optional=True)
+@judge_of("lldp", lambda card: card.lldp, optional=True)
 def judge_neighbour(of: Subject, heard: Neighbour | None, card: CardFacts) -> Finding:
     """Which switch port the card hears at the other end of its cable."""
     if heard is not None:
@@ -171,7 +171,7 @@ def judge_neighbour(of: Subject, heard: Neighbour | None, card: CardFacts) -> Fi
     )
 
 
-@judge("mtu", lambda card: card.mtu, optional=True)
+@judge_of("mtu", lambda card: card.mtu, optional=True)
 def judge_mtu(of: Subject, mtu: int, card: CardFacts) -> Finding:
     """The card's MTU against the largest frame that its switch port announces."""
     largest = card.lldp.max_frame if isinstance(card.lldp, Neighbour) else None

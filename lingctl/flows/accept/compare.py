@@ -40,7 +40,6 @@ def read_report(path: Path) -> Mapping[str, Any]:
         raise ConfigurationError(
             "is no report of an acceptance",
             where=str(file),
-            remedy="name the folder that lingctl accept wrote",
             code="accept-report",
         ) from error
     return dict(report)

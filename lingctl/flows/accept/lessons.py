@@ -161,12 +161,7 @@ def read_lessons(given: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigurationError("there are no lessons", where=str(path), code="accept-lessons") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(
-            "is no file of lessons",
-            where=str(path),
-            remedy="name lessons.json, or the folder that lingctl accept wrote",
-            code="accept-lessons",
-        ) from error
+        raise ConfigurationError("is no file of lessons", where=str(path), code="accept-lessons") from error
     return dict(found)
 
 

@@ -28,6 +28,5 @@ def need_no_drift(group: Group, look: Look, before: Mapping[str, NodeState]) -> 
             "changed since the plan was made; nothing was done",
             where=", ".join(changed),
             evidence="\n".join(f"{node}: {', '.join(what)}" for node, what in changed.items()),
-            remedy="run the same command again: it plans anew\nlingctl audit  tells what lingctl did there",
             code="drifted",
         )

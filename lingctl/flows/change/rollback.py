@@ -162,14 +162,11 @@ def _choose(known: list[Recorded], now: Recorded | None, cluster: Cluster, wante
                 return one
         raise UsageError(
             "there is no earlier release that was proved to answer",
-            remedy="name one: lingctl rollback RELEASE; lingctl releases lists them",
             code="no-release",
         )
     found = [one for one in known if one.id == wanted or (len(wanted) >= 4 and one.id.endswith(f"-{wanted}"))]
     if not found:
-        raise UsageError(
-            f"there is no release {wanted!r}", remedy="lingctl releases lists them", code="no-release"
-        )
+        raise UsageError(f"there is no release {wanted!r}", code="no-release")
     if found[0] not in whole:
         missing = [name for name in cluster.node_names if name not in found[0].digests]
         raise UsageError(

@@ -72,7 +72,7 @@ def answer_capacity(
     given = capacity.load_of(cluster) if cluster else capacity.usual_load(devices)
     load = _load(wishes, given, window, cluster.serving.max_seq_len if cluster else None)
     _refuse_nonsense(wishes, devices, load)
-    found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load, wishes.overhead_gib)
+    found = capacity.estimate(shape, window, devices, wishes.hbm_gib, load)
     title = f"{engine.about.title} {engine.about.version}"
     return CapacityAnswer(model, load, found, capacity.judge(shape, found, load), title)
 
@@ -86,6 +86,7 @@ def _load(wishes: Wishes, given: Load, window: int, stated: int | None) -> Load:
         longest_input=wishes.longest_input or min(given.longest_input, sequence),
         longest_output=wishes.longest_output or min(given.longest_output, sequence),
         fraction=given.fraction if wishes.fraction is None else wishes.fraction,
+        overhead_gib=wishes.overhead_gib,
     )
 
 

@@ -79,7 +79,6 @@ def judge_saved(folder: Path) -> NetworkReport:
             "these are not answers that this version can judge",
             where=str(folder / _INDEX),
             evidence=f"document {index.get('document')!r}, version {index.get('version')!r}",
-            remedy="make them with: lingctl check-network --save DIR",
             code="answers-unreadable",
         )
     try:

@@ -42,11 +42,7 @@ def check_page(path: Path, option: str, *, over: str = "") -> None:
             code="page-folder",
         )
     if over and is_there(path) and not _is_of(path, over):
-        raise UsageError(
-            f"{path} is already there, and lingctl {over} did not write it",
-            remedy="name another file, or replace it with --force",
-            code="file-exists",
-        )
+        raise UsageError(f"{path} is already there, and lingctl {over} did not write it", code="file-exists")
 
 
 def write_page(path: Path, option: str, text: str) -> None:

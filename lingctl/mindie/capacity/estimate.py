@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from math import gcd
 
-from lingctl.engine.capacity import GIB, NUMBERS_OF_CARDS, OVERHEAD_GIB, Estimate, Load, seen_gib
+from lingctl.engine.capacity import GIB, NUMBERS_OF_CARDS, Estimate, Load, seen_gib
 from lingctl.inventory.models.catalogue import Shape
 
 _BF16 = 2
 
 
-def estimate(
-    shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load, overhead_gib: float = OVERHEAD_GIB
-) -> Estimate:
+def estimate(shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load) -> Estimate:
     """See ``Capacity.estimate``."""
     _, kv_slots = head_slots(shape, ranks)
     return Estimate(
@@ -26,7 +24,7 @@ def estimate(
         hbm_gib=hbm_gib,
         usable_gib=seen_gib(hbm_gib) * load.fraction,
         weights_gib=card_parameters(shape, ranks) * _BF16 / GIB,
-        overhead_gib=overhead_gib,
+        overhead_gib=load.overhead_gib,
         token_bytes=2 * shape.layers * kv_slots * shape.head_dim * _BF16,
         needed_tokens=load.tokens,
         window=window,

@@ -53,6 +53,13 @@ def rule(
     return lambda broken: Rule(check, says, source, broken, remedy, verdict, generations)
 
 
+def rule_of_3(
+    check: str, says: str, *, source: str, remedy: str, verdict: Verdict = Verdict.FAILURE
+) -> Callable[[Broken], Rule]:
+    """As ``rule``, of 3.0.0 and later: what earlier ones make of such fields nobody has read."""
+    return rule(check, says, source=source, remedy=remedy, verdict=verdict, generations=(3,))
+
+
 def broken_rule(
     check: str, message: str, source: str, remedy: str, verdict: Verdict = Verdict.FAILURE
 ) -> Finding:

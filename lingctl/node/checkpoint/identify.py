@@ -15,7 +15,6 @@ from lingctl.node.trouble import Trouble
 HEAD = 1024
 POINTER = "lfs-pointer"
 ZIP = b"PK\x03\x04"
-LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920")
 APPLE_DOUBLE = b"\x00\x05\x16\x07"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_SIZE = re.compile(rb"^size (\d{1,19})\r?$", re.MULTILINE)
@@ -52,17 +51,26 @@ def other_than_weights(head: bytes, size: int, name: str) -> Optional[Trouble]:
     found = other_than_text(head, size, name)
     if found is not None:
         return found
-    what, remedy = "", _CONVERT
+    what, remedy, kind = "", _CONVERT, kind_of_weights(head, size)
     if not name.endswith(".safetensors"):
-        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= max(0, size - 8):
+        if kind == "safetensors":
             what, remedy = "is a safetensors file by another name", "name it model.safetensors"
     elif head[257:262] == b"ustar":
         what, remedy = "is a tar archive", "unpack it first: tar -xf"
-    elif head.startswith(ZIP):
+    elif kind == "zip":
         what = "is a zip file, such as torch.save writes, and no safetensors"
-    elif head.startswith(LEGACY_MAGIC) or (head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05"):
+    elif kind == "pickle":
         what = "is a pickle, such as torch.save writes, and no safetensors"
     return Trouble(what, where=name, remedy=remedy, code="not-weights") if what else None
+
+
+def kind_of_weights(head: bytes, size: int) -> str:
+    """``safetensors``, ``pickle`` or ``zip`` (by torch.save) for what begins as weights do; else empty."""
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        return "safetensors"
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "pickle"
+    return "zip" if head.startswith(ZIP) else ""
 
 
 def other_than_text(head: bytes, size: int, name: str) -> Optional[Trouble]:

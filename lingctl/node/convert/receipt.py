@@ -8,8 +8,7 @@ import threading
 from typing import Dict, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.safetensors import RECEIPT
-from lingctl.node.files import file_state, read_small, write_whole
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import file_state, read_json, write_whole
 from lingctl.node.trouble import Trouble
 
 _VERSION = 1
@@ -58,7 +57,7 @@ def read_receipt(folder: str) -> Optional[Receipt]:
     """The receipt in ``folder``; None where there is none or it cannot be read as one."""
     path = os.path.join(folder, RECEIPT)
     try:
-        content = foreign_json(read_small(path, _LARGEST))
+        content = read_json(path, _LARGEST)
         if content["version"] != _VERSION:
             return None
         shards = {str(name): str(state) for name, state in content["shards"].items()}

@@ -12,8 +12,7 @@ import traceback
 from typing import BinaryIO, Callable, Dict, Mapping, NoReturn, Optional
 
 from lingctl.node.fetch.place import UNTOLD, Place
-from lingctl.node.files import open_log, write_whole
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import open_log, read_json, write_whole
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -43,9 +42,8 @@ class StatusFile:
     def read(self) -> Dict[str, object]:
         """The last event; empty when there is none."""
         try:
-            with open(self._path, "rb") as file:
-                event = foreign_json(file.read())
-        except (FileNotFoundError, ValueError):
+            event = read_json(self._path)
+        except (FileNotFoundError, Trouble, ValueError):
             return {}
         return event if isinstance(event, dict) else {}
 

@@ -6,12 +6,12 @@ import hashlib
 import os
 from typing import List, Optional, Tuple
 
-from lingctl.node.checkpoint.identify import ZIP
+from lingctl.node.checkpoint.identify import kind_of_weights
 from lingctl.node.fetch.listing import ListedFile
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.sources import NotFetched, OnArrival, OnProgress
 from lingctl.node.files import FILE_MODE, blocks_of, opened, sha256_of, system_trouble, write_all
-from lingctl.node.folders import need_open, visible
+from lingctl.node.folders import need_folder, need_open, visible
 from lingctl.node.trouble import Trouble
 
 
@@ -60,10 +60,7 @@ class FolderSource:
 def _holds_weights(path: str) -> bool:
     """Whether it begins as weights do: these are links on many a disk, and no secret of the machine."""
     with opened(path) as descriptor:
-        head, size = os.read(descriptor, 16), os.fstat(descriptor).st_size
-    is_safetensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
-    is_pickle = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
-    return is_safetensors or is_pickle or head.startswith(ZIP)
+        return bool(kind_of_weights(os.read(descriptor, 16), os.fstat(descriptor).st_size))
 
 
 def visible_files(folder: str) -> List[str]:
@@ -72,8 +69,7 @@ def visible_files(folder: str) -> List[str]:
     Raises:
         Trouble: no such folder, or one in it cannot be read.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     try:
         paths = [os.path.join(here, name) for here, files in visible(folder) for name in files]
     except OSError as error:

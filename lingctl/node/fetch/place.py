@@ -12,9 +12,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.listing import HIDDEN, ListedFile
-from lingctl.node.files import FILE_MODE, file_state, sync_folder, write_whole
+from lingctl.node.files import FILE_MODE, file_state, read_json, sync_folder, write_whole
 from lingctl.node.folders import inside, make_folder, need_no_links
-from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import held
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
@@ -214,8 +213,8 @@ class Place:
     def _known(self) -> Dict[str, FileSum]:
         manifest = read_manifest(self.folder) or {}
         try:
-            with open(self.inside("verified.json"), "rb") as file:
-                noted = {path: FileSum(**entry) for path, entry in foreign_json(file.read()).items()}
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            said = read_json(self.inside("verified.json"))
+            noted = {path: FileSum(**entry) for path, entry in said.items()}
+        except (FileNotFoundError, Trouble, ValueError, TypeError, AttributeError):
             return manifest  # nothing is noted, or the note is damaged: files are read again
         return {**manifest, **noted}

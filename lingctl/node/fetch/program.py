@@ -15,8 +15,7 @@ from lingctl.node.fetch.peers.wire import context
 from lingctl.node.fetch.place import Place
 from lingctl.node.fetch.request import NAME, Request, load
 from lingctl.node.fetch.worker import fill, look, source_of
-from lingctl.node.files import system_trouble
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import read_json, system_trouble
 from lingctl.node.progress import Report
 from lingctl.node.trouble import Trouble
 
@@ -54,7 +53,7 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
     An earlier server is ended first. It runs in the background.
     """
     request = _request(place, keep=True)
-    answer = look(place.folder, request.files or ())
+    answer = look(place, request.files or ())
     if not request.host or not answer.enough:
         return asdict(answer)
     background.stop(place, _SERVE)
@@ -136,9 +135,8 @@ def _push_port(place: Place, report: Report) -> Dict[str, object]:
 def _read_port(path: str) -> Optional[int]:
     """The port in a file; None while it is not there, or cannot be read as one."""
     try:
-        with open(path, "rb") as file:
-            return int(foreign_json(file.read())["port"])
-    except (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError):
+        return int(read_json(path)["port"])
+    except (FileNotFoundError, Trouble, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

@@ -7,8 +7,7 @@ import os
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.listing import ListedFile, read_listing
-from lingctl.node.files import write_whole
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import read_json, write_whole
 from lingctl.node.trouble import Trouble
 
 NAME = "request.json"
@@ -74,8 +73,7 @@ def load(path: str, *, keep: bool = False) -> Request:
         Trouble: it is not there, or not a request.
     """
     try:
-        with open(path, "rb") as file:
-            data = foreign_json(file.read())
+        data = read_json(path)
     except FileNotFoundError:
         raise Trouble("nothing was asked for here", where=path, code="usage", exit_status=2) from None
     except ValueError as error:

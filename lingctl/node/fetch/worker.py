@@ -16,7 +16,7 @@ from lingctl.node.fetch.peers.source import PeerSource
 from lingctl.node.fetch.place import Comparison, Place
 from lingctl.node.fetch.request import Request
 from lingctl.node.fetch.sources import NotFetched, Source
-from lingctl.node.files import free_space
+from lingctl.node.files import free_space, kind_of
 from lingctl.node.folders import make_folder
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -45,14 +45,13 @@ def source_of(request: Request, place: Place) -> Source:
     raise Trouble(f"no source is named {request.source!r}", code="usage", exit_status=2)
 
 
-def look(folder: str, files: Tuple[ListedFile, ...]) -> Ready:
+def look(place: Place, files: Tuple[ListedFile, ...]) -> Ready:
     """Compare a folder with a listing and tell what a download would have to bring. Changes nothing.
 
     Raises:
         Trouble: it is not a folder that can be filled.
     """
-    place = Place(folder)
-    if os.path.exists(place.folder) and not os.path.isdir(place.folder):
+    if kind_of(place.folder) not in ("absent", "folder"):
         raise Trouble("is not a folder", where=place.folder, code="usage", exit_status=2)
     todo = _quick_missing(place, files)
     need, free = place.space_needed(todo), free_space(place.folder)

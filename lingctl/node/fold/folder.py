@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import time
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -21,14 +22,13 @@ from lingctl.node.files import (
     file_state,
     need_space,
     part_name,
-    read_small,
+    read_json,
     sync_folder,
     system_trouble,
     write_whole,
 )
 from lingctl.node.fold.head import HEAD, HeadPlace, find_head, fold_file, measure
 from lingctl.node.folders import make_folder, need_open
-from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import locked
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
@@ -99,7 +99,7 @@ def _plan(source: str, target: str) -> Tuple[Optional[_Job], str]:
         raise Trouble(
             "the weights are a PyTorch checkpoint: the head is folded in safetensors",
             where=source,
-            remedy=f"lingctl convert {source}  first, then fold what it makes",
+            remedy=f"lingctl convert {shlex.quote(source)}; then fold what it makes",
             code="fold-bin",
             exit_status=2,
         )
@@ -157,7 +157,7 @@ def _is_done(job: _Job) -> bool:
 
 def _receipt(folder: str) -> Dict[str, object]:
     try:
-        content = foreign_json(read_small(os.path.join(folder, _RECEIPT), _LARGEST_RECEIPT))
+        content = read_json(os.path.join(folder, _RECEIPT), _LARGEST_RECEIPT)
     except (OSError, Trouble, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -7,17 +7,19 @@ moment it is there; what is torn at the end is cut off, and its request answered
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shlex
 from typing import Any, BinaryIO, Iterator, Mapping, Set, Tuple
 
-from lingctl.node.files import FILE_MODE
+from lingctl.node.files import FILE_MODE, open_regular, read_json
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
 BatchEntry = Mapping[str, Any]
+_LARGEST_ASKED = 100_000
 
 
 def read_asked(folder: str) -> Tuple[int, int]:
@@ -28,8 +30,7 @@ def read_asked(folder: str) -> Tuple[int, int]:
     """
     path = os.path.join(folder, "asked.json")
     try:
-        with open(path, "rb") as file:
-            asked = foreign_json(file.read())
+        asked = read_json(path, _LARGEST_ASKED)
         return int(asked["parts"]), int(asked["requests"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Trouble(
@@ -49,7 +50,7 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
     for part in range(parts):
         path = os.path.join(folder, f"requests-{part:05d}.jsonl")
         try:
-            with open(path, "rb") as file:
+            with os.fdopen(open_regular(path), "rb") as file:
                 for line in file:
                     yield foreign_json(line)
         except (OSError, ValueError) as error:
@@ -57,7 +58,7 @@ def requests(folder: str, parts: int) -> Iterator[BatchEntry]:
                 "requests of the batch cannot be read",
                 where=path,
                 evidence=str(error),
-                remedy=f"rm -r {folder}; then lingctl batch --offline again",
+                remedy=f"rm -r {shlex.quote(folder)}; then lingctl batch --offline again",
                 code="offline-requests",
             ) from error
 
@@ -117,12 +118,14 @@ class AnswerFile:
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Trouble(
-                "this batch is being answered on the node already",
-                where=self._path,
-                code="offline-busy",
-                exit_status=5,
-            ) from None
+        except OSError as error:
+            # Some network file systems have no locks; the work need not fail for that.
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise Trouble(
+                    "this batch is being answered on the node already",
+                    where=self._path,
+                    code="offline-busy",
+                    exit_status=5,
+                ) from None
         file.seek(0)
         return file

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, fields
 from typing import Any, Dict, Mapping, Optional, Sequence
 
+from lingctl.node.files import read_json
 from lingctl.node.trouble import Trouble
 
 SCHEMA = 1
@@ -64,8 +64,7 @@ def folder_digest(digests: Mapping[str, str]) -> str:
 def read_package(path: str) -> Package:
     """The package in a file. Raises Trouble: not there, or not one of ours."""
     try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise Trouble(
             f"the overlay's package cannot be read: {error}", where=path, code="overlay-package"

@@ -11,9 +11,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import Callable, ContextManager, Mapping, Optional, TypeVar
 
-from lingctl.node.files import sync_folder, write_whole
+from lingctl.node.files import read_json, sync_folder, write_whole
 from lingctl.node.folders import make_folder
-from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import held
 from lingctl.node.overlay.tree import Tree
 from lingctl.node.trouble import Trouble
@@ -93,8 +92,7 @@ class Store:
     def _read(self, name: str, kind: Callable[..., T]) -> Optional[T]:
         path = os.path.join(self.folder, name)
         try:
-            with open(path, encoding="utf-8") as file:
-                return kind(**foreign_json(file.read()))
+            return kind(**read_json(path))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:

@@ -7,7 +7,7 @@ needs the weight itself, which engines keep in bfloat16.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from lingctl.node.prove.answers import ChoiceTold, PlaceTold
 from lingctl.node.prove.arrays import Array
@@ -16,12 +16,6 @@ from lingctl.node.prove.streams import EXACT, HEAD, ROUNDED
 _PART = 8192  # rows of the head at once
 CANDIDATES = 8  # first choices of the reference that are compared with the rounded stream's numbers
 _SMALL = 1e-7
-
-
-class AskedPlace(NamedTuple):
-    """What is asked of one place of an answer."""
-
-    tokens: Tuple[int, ...]  # whose logits are told; the first is the answer's own
 
 
 class HeldHead:
@@ -55,12 +49,12 @@ class HeldHead:
         """Whether normalising changes anything: columns that have length 1 already are left as they are."""
         return any(abs(length - 1.0) > 1e-2 for length in self._lengths.tolist())
 
-    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[AskedPlace]) -> List[PlaceTold]:
+    def sweep(self, hidden: Dict[str, Array], wanted: Sequence[Sequence[int]]) -> List[PlaceTold]:
         """What each stream says at each place.
 
         Args:
             hidden: normalised states [places, hidden] by stream; the control of the head is one more here.
-            wanted: by place.
+            wanted: by place, the tokens whose logits are told.
         """
         arrays, plain = self._arrays, self._without(hidden)
         gathered = {name: _Gathered(arrays) for name in hidden}
@@ -77,7 +71,7 @@ class HeldHead:
             for name, logits in found.items():
                 gathered[name].add(logits, found[ROUNDED], first)
             for place, one in enumerate(wanted):
-                for token in one.tokens:
+                for token in one:
                     if first <= token < first + len(weight):
                         for name, logits in found.items():
                             picks[name][place][token] = float(logits[place, token - first])
@@ -87,7 +81,7 @@ class HeldHead:
             choices = {}
             for name, stream in gathered.items():
                 logit, token, _ = stream.best[place][0]
-                wanted_logits = tuple(picks[name][place][token] for token in one.tokens)
+                wanted_logits = tuple(picks[name][place][token] for token in one)
                 choices[name] = ChoiceTold(token, logit, sums[name][place], wanted_logits)
             logits, tokens, beside = zip(*gathered[EXACT].best[place])
             told.append(PlaceTold(choices, tokens, logits, beside))

@@ -13,8 +13,7 @@ import shlex
 from dataclasses import asdict
 from typing import Any, Dict, List, Mapping, Tuple
 
-from lingctl.node.files import kind_of, read_small
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import kind_of, read_json
 from lingctl.node.progress import Report
 from lingctl.node.prove.answers import Looked, Reckoned
 from lingctl.node.prove.architecture import BailingShape, end_tokens, expected_tensors, shape_of
@@ -75,7 +74,7 @@ def _look(folders: List[str], place: str, wanted: str) -> Dict[str, object]:
 
 def _encode(path: str) -> Dict[str, object]:
     try:
-        said = foreign_json(read_small(path, _LARGEST_TEXTS))
+        said = read_json(path, _LARGEST_TEXTS)
         folder, texts, chats = str(said["folder"]), [str(text) for text in said["texts"]], said["chats"]
         turns = [[{key: str(turn[key]) for key in ("role", "content")} for turn in chat] for chat in chats]
     except (ValueError, KeyError, TypeError) as error:

@@ -12,7 +12,7 @@ from typing import Any, Dict, NamedTuple, Sequence, Tuple
 from lingctl.node.prove.answers import Pass, PlaceTold
 from lingctl.node.prove.architecture import BailingShape, expected_tensors
 from lingctl.node.prove.decoder import Decoder, Operations
-from lingctl.node.prove.head import AskedPlace, HeldHead
+from lingctl.node.prove.head import HeldHead
 from lingctl.node.prove.stored import StoredTensors
 from lingctl.node.prove.streams import EXACT, EXPERTS, HEAD, HEADS, ROUTER, lanes
 from lingctl.node.trouble import Trouble
@@ -27,7 +27,7 @@ class Sequenced(NamedTuple):
 
     tokens: Tuple[int, ...]
     prompt: int  # how many of the tokens are the prompt's
-    asked: Tuple[AskedPlace, ...]  # for each token of the answer
+    asked: Tuple[Tuple[int, ...], ...]  # for each token of the answer whose logits are told, its own first
 
 
 def run_reference(
@@ -108,7 +108,7 @@ def _check_texts(shape: BailingShape, texts: Sequence[Sequenced]) -> None:
     if total > MOST_TOKENS:
         raise _too_many(total)
     for text in texts:
-        asked = [token for one in text.asked for token in one.tokens]
+        asked = [token for one in text.asked for token in one]
         strange = [token for token in (*text.tokens, *asked) if not 0 <= token < shape.vocabulary]
         if strange:
             raise Trouble(

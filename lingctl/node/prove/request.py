@@ -6,10 +6,9 @@ import hashlib
 import json
 from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lingctl.node.files import kind_of, read_small, write_whole
+from lingctl.node.files import kind_of, read_json, read_small, write_whole
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.locked import held
-from lingctl.node.prove.head import AskedPlace
 from lingctl.node.prove.reference import Sequenced
 from lingctl.node.trouble import Trouble
 
@@ -39,12 +38,12 @@ def read_request(path: str) -> ProofRequest:
             Sequenced(
                 _whole(text["tokens"]),
                 _whole([text["prompt"]])[0],
-                tuple(AskedPlace(_whole(tokens)) for tokens in text["asked"]),
+                tuple(_whole(tokens) for tokens in text["asked"]),
             )
             for text in said["texts"]
         )
         good = [len(one.tokens) - one.prompt == len(one.asked) > 0 < one.prompt for one in texts]
-        if not texts or not all(good) or not all(asked.tokens for one in texts for asked in one.asked):
+        if not texts or not all(good) or not all(asked for one in texts for asked in one.asked):
             raise ValueError("no texts, or one without an answer")
         overrides = dict(said.get("overrides") or {})
         return ProofRequest(str(said["folder"]), texts, overrides, hashlib.sha256(data).hexdigest())
@@ -80,7 +79,7 @@ def stored_answer(path: str, digest: str) -> Optional[Dict[str, Any]]:
     if kind_of(_answer(path)) == "absent":
         return None
     try:
-        said = foreign_json(read_small(_answer(path), _LARGEST))
+        said = read_json(_answer(path), _LARGEST)
     except (Trouble, ValueError):
         return None
     if isinstance(said, dict) and said.get("request") == digest and isinstance(said.get("answer"), dict):

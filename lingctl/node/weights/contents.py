@@ -7,7 +7,7 @@ from typing import Dict, List, Tuple
 
 from lingctl.node.checkpoint.index import INDEX, TORCH_INDEX, IndexFile, read_index
 from lingctl.node.checkpoint.safetensors import read_header
-from lingctl.node.files import kind_of
+from lingctl.node.folders import need_folder
 from lingctl.node.trouble import Trouble, shown, some
 from lingctl.node.weights.expected import is_buffer
 from lingctl.node.weights.judgement import (
@@ -31,15 +31,9 @@ def contents_of(folder: str) -> Contents:
     Raises:
         OSError: a file or the folder cannot be read at all: that is no absence.
     """
-    kind = kind_of(folder)
-    if kind != "folder":
-        missing = Trouble(
-            "no such folder" if kind == "absent" else "is no folder",
-            where=folder,
-            remedy="give the folder of the weights",
-            code="no-weights",
-            exit_status=2,
-        )
+    try:
+        need_folder(folder)
+    except Trouble as missing:
         return Contents("none", troubles=(missing,))
     evidence = _evidence(folder)
     config, _ = read_config(folder)
@@ -92,7 +86,7 @@ def _judged(
     notes = left_aside(evidence, chosen, [one for one in sets if one is not chosen])
     for reading in readings:
         if reading is not taken:
-            why = (*reading.troubles, *misfits(folder, reading))
+            why = (*reading.problems, *reading.unknown, *misfits(folder, reading))
             names = some(reading.files) or (why[0].where if why else "")
             notes += [f"not taken: {names}: {why[0].what}"] if why else []
     return taken._replace(

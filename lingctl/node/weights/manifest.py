@@ -13,8 +13,8 @@ import threading
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from lingctl.node.checkpoint.companions import find_companions
-from lingctl.node.files import blocks_of, file_state, opened, read_small, write_whole
-from lingctl.node.foreign_json import foreign_json
+from lingctl.node.files import blocks_of, file_state, opened, read_json, write_whole
+from lingctl.node.folders import need_folder
 from lingctl.node.progress import Meter, Report
 from lingctl.node.trouble import Trouble
 from lingctl.node.workers import Workers
@@ -54,7 +54,7 @@ def read_manifest(folder: str) -> Optional[Manifest]:
     """The manifest in ``folder``; None where there is none or it cannot be read as one."""
     path = os.path.join(folder, MANIFEST)
     try:
-        content = foreign_json(read_small(path, _LARGEST))
+        content = read_json(path, _LARGEST)
         if content["version"] != _VERSION:
             return None
         return {
@@ -101,8 +101,7 @@ def make_manifest(folder: str, report: Report) -> Dict[str, object]:
         Trouble: no such folder, or a file changed while it was read.
         OSError: a file cannot be read.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     before = read_manifest(folder) or {}
     names = files_of(folder)
     kept = {

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
+from shlex import quote
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.files import FILE_MODE, FOLDER_MODE
-from lingctl.node.folders import is_shared, planted, visible
+from lingctl.node.folders import is_shared, need_folder, planted, visible
 from lingctl.node.trouble import Trouble
 
 
@@ -40,8 +41,7 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
         Trouble: no such folder, or a link whose target MindIE refuses.
         OSError: not allowed.
     """
-    if not os.path.isdir(folder):
-        raise Trouble("no such folder", where=folder, code="no-weights", exit_status=2)
+    need_folder(folder)
     owner = os.geteuid() if user is None else user
     paths = dict(_all(folder))
     # As they are now: the first that is done is to close them to others.
@@ -53,7 +53,8 @@ def set_modes(folder: str, user: Optional[int] = None) -> Dict[str, object]:
             raise Trouble(
                 f"is a link to a file that MindIE refuses ({reason})",
                 where=path,
-                remedy=f"put the file itself there: cp --remove-destination $(readlink -f {path}) {path}",
+                remedy="put the file itself there: "
+                f'cp --remove-destination "$(readlink -f {quote(path)})" {quote(path)}',
                 code="weights-link",
             )
         _set(path, owner, reason, foreign=os.path.dirname(path) in shared)
@@ -70,10 +71,11 @@ def _set(path: str, owner: int, reason: str, *, foreign: bool) -> None:
             raise planted(path)
         is_folder = stat.S_ISDIR(found.st_mode)
         if foreign and not is_folder and found.st_nlink > 1:
+            copy = quote(f"{path}.new")
             raise Trouble(
                 f"is a file of several names that MindIE refuses ({reason}): they would all change",
                 where=path,
-                remedy=f"make it a file of its own: cp -p {path} {path}.new && mv {path}.new {path}",
+                remedy=f"make it a file of its own: cp -p {quote(path)} {copy} && mv {copy} {quote(path)}",
                 code="weights-link",
             )
         if owner != 0 and found.st_uid != owner:

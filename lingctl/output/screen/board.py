@@ -15,7 +15,7 @@ from rich.text import Text
 from lingctl.events import Event, State
 from lingctl.output.amounts import clock, size
 from lingctl.output.screen.harmless import harmless
-from lingctl.output.screen.terminal import blanks, cut, joined, one_line, words
+from lingctl.output.screen.terminal import blanks, cut, filled, joined, one_line, words
 
 _MOST_OF_A_LINE = 1_000
 # A rate is that of the last seconds: a hub or a disk may have been slower before.
@@ -171,12 +171,12 @@ class Board:
         since = max((time.cell_len for *_, time, _ in parts), default=0)
         lines = list[Text]()
         for mark, node, task, time, detail in parts:
-            first = joined(mark, blanks(1), node, blanks(nodes - node.cell_len + 1)) if node else mark + " "
+            first = joined(mark, blanks(1), filled(node, nodes + 1)) if node else mark + " "
             # What is told last is cut first, the task next; where and since when are always seen.
             room = max(_LEAST_OF_A_TASK, width - first.cell_len - since - 2 - len(" ..") * bool(detail))
             wide = tasks + (0 if node else first.cell_len and nodes and nodes + 1)
-            shown = cut(task, room + 1) if task.cell_len > room else _filled(task, min(wide, room))
-            time = _filled(time, since) if wide <= room else time
+            shown = cut(task, room + 1) if task.cell_len > room else filled(task, min(wide, room))
+            time = filled(time, since) if wide <= room else time
             lines.append(cut(joined(first, shown, blanks(1), time, blanks(1), detail), width))
         return lines
 
@@ -231,7 +231,3 @@ def _share(done: int, total: int) -> str:
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
-
-
-def _filled(text: Text, width: int) -> Text:
-    return joined(text, blanks(width - text.cell_len))

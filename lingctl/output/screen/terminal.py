@@ -119,6 +119,12 @@ def blanks(count: int) -> Text:
     return Text(" " * count)
 
 
+def filled(text: Text, width: int, *, right: bool = False) -> Text:
+    """A text with blanks behind it, or before it, up to a width."""
+    rest = blanks(width - text.cell_len)
+    return joined(rest, text) if right else joined(text, rest)
+
+
 def cut(text: Text, width: int) -> Text:
     """A line that leaves the last column free: a terminal may begin a new line behind it."""
     text = text.copy()

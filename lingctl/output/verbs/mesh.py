@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.text import Text
 
 from lingctl.checks.reach.picture import CardMatrix, Mark, MeshPicture, NodePair
 from lingctl.findings import in_short
-from lingctl.output.screen.terminal import answers, blanks, joined, show, words
+from lingctl.output.screen.terminal import answers, filled, joined, show, words
 from lingctl.output.tables import print_table
 
 _STYLES = {
@@ -163,12 +164,9 @@ def _side_by_side(blocks: Iterable[list[Text]], width: int) -> Iterator[Text]:
         if not first:
             yield words("")
         first = False
-        for place in range(max(map(len, row))):
-            line = words("")
-            for block in row:
-                part = block[place] if place < len(block) else words("")
-                apart = blanks(_width(block) - part.cell_len + _APART)
-                line = joined(line, part, apart)
+        widths = [_width(block) + _APART for block in row]
+        for parts in zip_longest(*row, fillvalue=words("")):
+            line = joined(*(filled(part, wide) for part, wide in zip(parts, widths, strict=True)))
             line.rstrip()
             yield line
 

@@ -89,7 +89,6 @@ class ForwardedPort:
                 f"open a tunnel to {host} port {port}: the connection was lost",
                 where=self._node,
                 evidence=str(error),
-                remedy="see whether the machine is up, then the same command again",
                 code="connection-lost",
             ) from error
 

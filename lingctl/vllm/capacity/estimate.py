@@ -17,7 +17,7 @@ _BF16 = 2
 
 
 def estimate_cut(
-    shape: Shape, window: int, cut: Cut, hbm_gib: float, load: Load, overhead_gib: float, profile: VllmProfile
+    shape: Shape, window: int, cut: Cut, hbm_gib: float, load: Load, profile: VllmProfile
 ) -> Estimate:
     """See ``Capacity.estimate``, for one way to cut the model."""
     ranks = cut.tensor * cut.pipeline * cut.data
@@ -28,7 +28,7 @@ def estimate_cut(
         hbm_gib=hbm_gib,
         usable_gib=seen_gib(hbm_gib) * load.fraction,
         weights_gib=fullest_card_parameters(shape, cut) * _BF16 / GIB,
-        overhead_gib=overhead_gib,
+        overhead_gib=load.overhead_gib,
         token_bytes=2 * layers * kv_heads * shape.head_dim * _BF16,
         needed_tokens=load.sequence,
         window=window,

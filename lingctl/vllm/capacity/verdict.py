@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from lingctl.engine.capacity import (
     NUMBERS_OF_CARDS,
-    OVERHEAD_GIB,
     Estimate,
     Load,
     nearest_shape,
@@ -46,17 +45,8 @@ class VllmCapacity:
     def usual_load(self, ranks: int) -> Load:
         return Load(_LONGEST_WINDOW, _LONGEST_WINDOW, _LONGEST_WINDOW, FRACTION, self._cards_of_node)
 
-    def estimate(
-        self,
-        shape: Shape,
-        window: int,
-        ranks: int,
-        hbm_gib: float,
-        load: Load,
-        overhead_gib: float = OVERHEAD_GIB,
-    ) -> Estimate:
-        cut = self._cut(shape, ranks, load)
-        return estimate_cut(shape, window, cut, hbm_gib, load, overhead_gib, self.profile)
+    def estimate(self, shape: Shape, window: int, ranks: int, hbm_gib: float, load: Load) -> Estimate:
+        return estimate_cut(shape, window, self._cut(shape, ranks, load), hbm_gib, load, self.profile)
 
     def smallest_fit(self, shape: Shape, window: int, hbm_gib: float, load: Load) -> Estimate | None:
         whole = replace(load, cards_of_node=self._cards_of_node)

@@ -69,7 +69,6 @@ def _need_numbers(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"{heads} attention heads do not divide by {groups} KV heads",
             evidence=f"num_attention_heads: {heads}; num_key_value_heads: {groups}",
-            remedy="take config.json from the same download as the weights",
             code="model-config-contradicts-weights",
         )
     if config.get("hidden_act", "silu") != "silu":

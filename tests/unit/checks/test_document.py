@@ -109,7 +109,7 @@ def _check_names() -> set[str]:
     """Every name that a check gives its findings, from the sources."""
     text = "\n".join(path.read_text() for path in (PROJECT / "lingctl/checks").rglob("*.py"))
     text += (PROJECT / "lingctl/flows/network/check.py").read_text()
-    names = set(re.findall(r'(?:Finding|Subject|Same|judge)\(\s*"([a-z-]+)"', text))
+    names = set(re.findall(r'(?:Finding|Subject|Same|judge_of)\(\s*"([a-z-]+)"', text))
     return names | {"shm", "disk"}
 
 

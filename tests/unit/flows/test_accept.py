@@ -319,8 +319,8 @@ def test_weights_without_a_reference_are_not_judged_and_wrong_ones_fail(monkeypa
 @pytest.mark.parametrize("said", ["Error: No such image: mindie:1.0.0", "the store is locked"])
 def test_what_brings_a_missing_image_can_be_typed_as_it_is_told(said):
     world = World.healthy(2).set("node1", "image", complained(said, 1))
-    found = of_image(world.seen.facts["node1"], world.scope)
+    found = of_image(world.facts["node1"], world.scope)
     assert found is not None
     assert found.verdict is (Verdict.FAILURE if "No such" in said else Verdict.UNKNOWN)
     assert found.remedy.startswith("docker pull mindie:1.0.0") and "IMAGE" not in found.remedy
-    assert of_image(world.seen.facts["node2"], world.scope) is None
+    assert of_image(world.facts["node2"], world.scope) is None

@@ -99,8 +99,8 @@ def test_what_does_not_fit_says_by_how_much_and_what_would():
 
 
 def test_too_long_a_sequence_for_the_cache_names_the_longest_that_fits():
-    load = Load(16384, 16384, 16384, 0.6)
-    found = judge(LITE, estimate(LITE, 16384, 1, 64, load, 5.0), load)
+    load = Load(16384, 16384, 16384, 0.6, overhead_gib=5.0)
+    found = judge(LITE, estimate(LITE, 16384, 1, 64, load), load)
     assert found.verdict is Verdict.FAILURE
     assert "MindIE would refuse to start" in found.message
     assert "serving.max_seq_len at most" in found.remedy
@@ -157,6 +157,13 @@ def test_a_downloaded_config_is_believed_before_the_catalogue():
     half = answer_capacity(find_model("Ling-lite"), Wishes(devices=1), model_config=config)
     assert half.found.weights_gib < whole.found.weights_gib * 0.55
     assert half.found.window == 8192
+
+
+def test_what_would_fit_keeps_what_was_asked_to_be_kept() -> None:
+    """With 25 GiB of each card kept, what holds it without does not."""
+    usual = answer_capacity(find_model("Ling-plus"), Wishes(devices=8)).finding.remedy
+    kept = answer_capacity(find_model("Ling-plus"), Wishes(devices=8, overhead_gib=25)).finding.remedy
+    assert "16 cards" in usual and "16 cards" not in kept
 
 
 @pytest.mark.parametrize(

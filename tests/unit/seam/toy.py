@@ -4,11 +4,11 @@ port, no word of success on a node that answers no HTTP, and weights read in eit
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lingctl.engine.capacity import OVERHEAD_GIB, Capacity, Estimate, Load
+from lingctl.engine.capacity import Capacity, Estimate, Load
 from lingctl.engine.container import ContainerSpec, container_of
 from lingctl.engine.files import NO_OVERLAY, Encryption, Joint, Overlay, Shown
 from lingctl.engine.interface import About, Http
@@ -47,9 +47,6 @@ class ToyLogs:
 
     def speaks(self, text: str) -> bool:
         return "toy" in text
-
-    def first_of_each(self, lines: Iterable[str]) -> str:
-        return "\n".join(lines)
 
     def diagnose(
         self,
@@ -91,7 +88,6 @@ class ToyCapacity:
         ranks: int,
         hbm_gib: float,
         load: Load,
-        overhead_gib: float = OVERHEAD_GIB,
     ) -> Estimate:
         usable = hbm_gib * load.fraction
         return Estimate(
@@ -99,7 +95,7 @@ class ToyCapacity:
             hbm_gib,
             usable,
             10,
-            overhead_gib,
+            load.overhead_gib,
             1024,
             load.tokens,
             window,

@@ -47,11 +47,11 @@ def test_cards_together_hold_at_least_the_model(cut):
     ],
 )
 def test_a_token_takes_what_its_layers_and_heads_on_a_card_take(shape, cut, token_bytes):
-    assert estimate_cut(shape, 16384, cut, 64, LOAD, 3, TODAY).token_bytes == token_bytes
+    assert estimate_cut(shape, 16384, cut, 64, LOAD, TODAY).token_bytes == token_bytes
 
 
 def test_the_fraction_is_of_all_that_the_card_has_and_the_longest_sequence_must_fit():
-    found = estimate_cut(LITE, 16384, Cut(1), 64, LOAD, 3, TODAY)
+    found = estimate_cut(LITE, 16384, Cut(1), 64, LOAD, TODAY)
     assert found.usable_gib == pytest.approx(seen_gib(64) * 0.9)
     assert found.cache_gib == pytest.approx(found.usable_gib - 33_603_948_544 / GIB - 3)
     assert found.needed_tokens == 16384 and found.fits

@@ -11,7 +11,7 @@ from lingctl.flows.look.daemon import DaemonSight
 from lingctl.flows.look.node_states import look_of
 from lingctl.flows.look.served import cluster_that_runs
 from lingctl.flows.look.service import ServiceSight, look_at_service
-from lingctl.flows.look.status.problems import card_problems_of, problems_of, problems_of_lost, why_lost
+from lingctl.flows.look.status.problems import card_problems, problems_of, problems_of_lost, why_lost
 from lingctl.flows.look.status.seen import SeenNode, look_at_node
 from lingctl.inventory.cluster import Cluster
 from lingctl.release.record import Recorded, recorded
@@ -128,7 +128,7 @@ def _row(
             *(problems_of_lost(node, cluster.primary.name, lost) if seen.sight and seen.sight.alive else ()),
             *((service.problem,) if service.problem else ()),
         ),
-        card_problems=card_problems_of(cluster, node, seen),
+        card_problems=tuple(card_problems(seen.cards, cluster.node(node).devices)),
     )
 
 

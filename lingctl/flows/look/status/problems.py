@@ -16,11 +16,6 @@ from lingctl.release.state import NodeState
 HALF_DONE = "half-done, or under way"
 
 
-def card_problems_of(cluster: Cluster, node: str, seen: SeenNode) -> tuple[str, ...]:
-    """What is wrong with the cards of a node that the service uses; nothing where they could not be seen."""
-    return () if seen.cards is None else tuple(card_problems(seen.cards, cluster.node(node).devices))
-
-
 def why_lost(seen: SeenNode | LingctlError) -> str:
     """Why a node's daemon does not count as alive; empty if it does."""
     if isinstance(seen, LingctlError):
@@ -71,7 +66,7 @@ def problems_of(
         closed = [str(port) for port in dict.fromkeys(needed) if port not in seen.ports]
         if closed:
             yield f"port {' and '.join(closed)} closed"
-    yield from card_problems_of(cluster, node, seen)
+    yield from card_problems(seen.cards, cluster.node(node).devices)
     if seen.state.unfinished is not None:
         yield f"{HALF_DONE} (lingctl lock status): {seen.state.unfinished.description}"
 
@@ -94,8 +89,10 @@ def _not_running(
             yield f"processes of it are left, which hold cards and may serve on: {left}"
 
 
-def card_problems(rows: CardRows, used: tuple[int, ...]) -> Iterator[str]:
-    """What is wrong with the cards of these physical ids."""
+def card_problems(rows: CardRows | None, used: tuple[int, ...]) -> Iterator[str]:
+    """What is wrong with the cards of these physical ids; nothing where they could not be seen."""
+    if rows is None:
+        return
     for card in used:
         chip = rows.chips.get(card)
         if chip is None:

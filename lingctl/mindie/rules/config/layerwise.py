@@ -13,7 +13,7 @@ from typing import Any
 from lingctl.findings import Verdict
 from lingctl.mindie.json_text import as_integer
 from lingctl.mindie.rules.config.parallel import size_of
-from lingctl.mindie.rules.rule import CODE, Parts, rule, several
+from lingctl.mindie.rules.rule import CODE, Parts, rule_of_3, several
 
 _NODES = "layerwiseDisaggregatedMultiNodesInferEnabled"
 _PORT = "layerwiseDisaggregatedMultiNodesCtrlPort"
@@ -30,12 +30,11 @@ def _on(parts: Parts) -> bool:
     return parts["ServerConfig"].get("layerwiseDisaggregated") is True
 
 
-@rule(
+@rule_of_3(
     "config-rank-table-wanted",
     "distributedEnable, and a slave of an edge-cloud split of several nodes, want a rank table",
     source=f"{CODE}config_manager_impl.cpp",
     remedy="set distributedEnable to false: one node has no rank table",
-    generations=(3,),
 )
 def _rank_table(parts: Parts) -> Iterator[str]:
     if several(parts):
@@ -47,12 +46,11 @@ def _rank_table(parts: Parts) -> Iterator[str]:
         yield f"{_NODES} is true for a slave"
 
 
-@rule(
+@rule_of_3(
     "config-layerwise-types",
     "inside layerwiseDisaggregated switches are true or false, the control port 1024 to 65535",
     source=f"{CODE}backend_config.cpp, schedule_config.cpp",
     remedy="remove layerwiseDisaggregated, unless you mean to serve over edge and cloud",
-    generations=(3,),
 )
 def _switches(parts: Parts) -> Iterator[str]:
     # Read whether the split is on or off.
@@ -67,12 +65,11 @@ def _switches(parts: Parts) -> Iterator[str]:
         yield f"nextPHeadPrior is {schedule['nextPHeadPrior']!r}"
 
 
-@rule(
+@rule_of_3(
     "config-layerwise-lists",
     "with layerwiseDisaggregated its addresses are texts and its ports whole numbers",
     source=f"{CODE}server_config.cpp",
     remedy="set layerwiseDisaggregated to false, unless you mean to serve over edge and cloud",
-    generations=(3,),
 )
 def _lists(parts: Parts) -> Iterator[str]:
     server = parts["ServerConfig"]
@@ -85,12 +82,11 @@ def _lists(parts: Parts) -> Iterator[str]:
         yield f"{_PORTS} is {ports!r}"
 
 
-@rule(
+@rule_of_3(
     "config-layerwise",
     "layerwiseDisaggregated excludes several nodes, distDPServerEnabled, select batch, Mix and more",
     source=f"{CODE}config_manager_impl.cpp",
     remedy="set layerwiseDisaggregated to false",
-    generations=(3,),
 )
 def _excluded(parts: Parts) -> Iterator[str]:
     if not _on(parts):
@@ -110,13 +106,12 @@ def _excluded(parts: Parts) -> Iterator[str]:
     yield from _parallel(server, backend, model)
 
 
-@rule(
+@rule_of_3(
     "config-layerwise-role",
     "layerwiseDisaggregatedRoleType is master or slave where layerwiseDisaggregated is on",
     source=f"{CODE}server_config.cpp",
     remedy="set layerwiseDisaggregated to false, unless you mean to serve over edge and cloud",
     verdict=Verdict.WARNING,
-    generations=(3,),
 )
 def _role(parts: Parts) -> Iterator[str]:
     # The code sees it, and then forgets it.

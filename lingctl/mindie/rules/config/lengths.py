@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.findings import Verdict
-from lingctl.mindie.rules.rule import CODE, Parts, rule
+from lingctl.mindie.rules.rule import CODE, Parts, rule, rule_of_3
 
 
-@rule(
+@rule_of_3(
     "config-truncation",
     "truncation is true, false, -1, 0 or 1, else the default is used",
     source=f"{CODE}param_checker.cpp",
     remedy="use 0",
     verdict=Verdict.WARNING,
-    generations=(3,),
 )
 def _truncation(parts: Parts) -> Iterator[str]:
     value = parts["ModelDeployConfig"].get("truncation", 0)

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from lingctl.mindie.json_text import NumberTooLarge, as_integer, read_json
 from lingctl.mindie.rules.config.model import is_name, is_plain_path
 from lingctl.mindie.rules.config.parallel import size_of
-from lingctl.mindie.rules.rule import CODE, Parts, models, rule
+from lingctl.mindie.rules.rule import CODE, Parts, models, rule_of_3
 
 # Of a LoRA module's path, in bytes.
 _LONGEST_TEXT = 256
 
 
-@rule(
+@rule_of_3(
     "config-cache-pool",
     "kvPoolConfig.backend is '', unifiedcache, mooncake or memcache; configPath at most 500 characters",
     source=f"{CODE}param_checker.cpp",
     remedy="leave both empty",
-    generations=(3,),
 )
 def _cache_backend(parts: Parts) -> Iterator[str]:
     pool = parts["BackendConfig"].get("kvPoolConfig")
@@ -33,12 +32,11 @@ def _cache_backend(parts: Parts) -> Iterator[str]:
         yield f"kvPoolConfig.asyncWrite is {pool['asyncWrite']!r}"
 
 
-@rule(
+@rule_of_3(
     "config-health-threshold",
     "HealthCheckConfig.npuUsageThreshold is 0 to 100",
     source=f"{CODE}server_config.cpp",
     remedy="use 0",
-    generations=(3,),
 )
 def _threshold(parts: Parts) -> Iterator[str]:
     health = parts["ServerConfig"].get("HealthCheckConfig")
@@ -48,12 +46,11 @@ def _threshold(parts: Parts) -> Iterator[str]:
         yield f"npuUsageThreshold is {value!r}"
 
 
-@rule(
+@rule_of_3(
     "config-inter-comm-port",
     "interCommPort is 1024 to 65535",
     source=f"{CODE}server_config.cpp",
     remedy="use 1121",
-    generations=(3,),
 )
 def _inter_comm_port(parts: Parts) -> Iterator[str]:
     # Only its value is looked at, not its type.
@@ -63,12 +60,11 @@ def _inter_comm_port(parts: Parts) -> Iterator[str]:
         yield f"interCommPort is {value!r}"
 
 
-@rule(
+@rule_of_3(
     "config-stage-policy",
     "stageSelectPolicy is 0 to 2, unless supportSelectBatch overrides it",
     source=f"{CODE}schedule_config.cpp",
     remedy="leave it out",
-    generations=(3,),
 )
 def _stage_policy(parts: Parts) -> Iterator[str]:
     # Read as 16 bits.
@@ -78,12 +74,11 @@ def _stage_policy(parts: Parts) -> Iterator[str]:
         yield f"stageSelectPolicy is {value}"
 
 
-@rule(
+@rule_of_3(
     "config-lora",
     "every LoRA module has name, path and baseModelName, which is the modelName",
     source=f"{CODE}model_deploy_config.cpp",
     remedy="correct or remove LoraModules",
-    generations=(3,),
 )
 def _lora(parts: Parts) -> Iterator[str]:
     modules = parts["ModelDeployConfig"].get("LoraModules")
@@ -108,12 +103,11 @@ def _lora(parts: Parts) -> Iterator[str]:
             yield f"LoraModules: baseModelName is {module['baseModelName']!r}"
 
 
-@rule(
+@rule_of_3(
     "config-parallel-size",
     "dp, sp and cp are at least 1",
     source=f"{CODE}model_deploy_config.cpp",
     remedy="leave them out, or use 1",
-    generations=(3,),
 )
 def _sizes(parts: Parts) -> Iterator[str]:
     # The code cuts numbers to 32 bits.
@@ -124,12 +118,11 @@ def _sizes(parts: Parts) -> Iterator[str]:
                 yield f"{where}{name} is {model[name]!r}"
 
 
-@rule(
+@rule_of_3(
     "config-plugin-params",
     "in plugin_params plugin_type is a text, and num_speculative_tokens of mtp a number",
     source=f"{CODE}model_deploy_config.cpp",
     remedy="leave plugin_params out, or correct it",
-    generations=(3,),
 )
 def _plugin_params(parts: Parts) -> Iterator[str]:
     # What is no JSON is passed over.

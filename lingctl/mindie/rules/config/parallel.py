@@ -12,7 +12,7 @@ from typing import Any
 
 from lingctl.findings import Verdict
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rules.rule import Parts, rule, several
+from lingctl.mindie.rules.rule import Parts, rule, rule_of_3, several
 
 _LEADING = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 
@@ -65,12 +65,11 @@ def _impossible_product(parts: Parts) -> Iterator[str]:
         yield f"tp is {tensor}: more than the {cards} cards of a node, and not all {total}"
 
 
-_TENSOR_PARALLEL = rule(
+_TENSOR_PARALLEL = rule_of_3(
     "config-tensor-parallel",
     "with several nodes tp is the number of all cards",
     source="MindIE-LLM v3.0.0 src/executor/executor.cpp; seen: the first node ends, the others hang",
     remedy="set tp in ModelConfig to the number of cards of all nodes",
-    generations=(3,),
 )(_missing_tensor_parallel)
 _TENSOR_PARALLEL_PERHAPS = rule(
     "config-tensor-parallel",
@@ -80,12 +79,11 @@ _TENSOR_PARALLEL_PERHAPS = rule(
     verdict=Verdict.UNKNOWN,
     generations=(2,),
 )(_missing_tensor_parallel)
-_PRODUCT = rule(
+_PRODUCT = rule_of_3(
     "config-parallel",
     "dp x tp x cp is the number of cards of all nodes, and tp within a node or all of them",
     source="MindIE-LLM v3.0.0 atb_llm utils/mapping.py; seen: the workers end while they load",
     remedy="leave out dp and cp; tp is the number of cards of all nodes, or is left out on one node",
-    generations=(3,),
 )(_impossible_product)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lingctl.mindie.json_text import as_integer
-from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, models, rule
+from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, models, rule, rule_of_3
 
 # Read without a look at their types, with the code's own defaults; the first one may have any size.
 _CHUNKS = {
@@ -63,7 +63,7 @@ def _swap_memory(parts: Parts) -> Iterator[str]:
             yield f"{where}maxPreemptCount is {preempt}, cpuMemSize is 0"
 
 
-@rule(
+@rule_of_3(
     "config-partial-prefills",
     (
         "maxNumPartialPrefills is 1 to 64 (64), maxLongPartialPrefills 1 to that (8), threshold 1 to 8192, "
@@ -71,7 +71,6 @@ def _swap_memory(parts: Parts) -> Iterator[str]:
     ),
     source=f"{CODE}schedule_config.cpp",
     remedy="set both, or leave all out",
-    generations=(3,),
 )
 def _partial_prefills(parts: Parts) -> Iterator[str]:
     # The code's own defaults stand in for what is left out.

@@ -10,17 +10,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from lingctl.findings import Verdict
-from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, rule
+from lingctl.mindie.rules.rule import ALL, CODE, Parts, Rule, rule, rule_of_3
 
 _MOST_FILES = 3
 
 
-@rule(
+@rule_of_3(
     "config-inter-node-tls",
     "interNodeTLSEnabled needs certificate, key, 1 to 3 CA files and a CRL path, which may be empty",
     source=f"{CODE}backend_config.cpp",
     remedy="name the files, or set interNodeTLSEnabled to false on every node",
-    generations=(3,),
 )
 def _inter_node_tls(parts: Parts) -> Iterator[str]:
     # MindIE reads the names even where there is one node.
@@ -38,12 +37,11 @@ def _inter_node_tls(parts: Parts) -> Iterator[str]:
     yield from _listed(backend, "interNodeTlsCrlFiles", 0, repeated=True)
 
 
-@rule(
+@rule_of_3(
     "config-inter-node-revocation",
     "interNodeTlsCrlPath is empty or a file: a folder is refused",
     source=f"{CODE}backend_config.cpp",
     remedy='set interNodeTlsCrlPath to ""',
-    generations=(3,),
 )
 def _inter_node_revocation(parts: Parts) -> Iterator[str]:
     # The code checks it as a file.
@@ -54,12 +52,11 @@ def _inter_node_revocation(parts: Parts) -> Iterator[str]:
         yield f"interNodeTlsCrlPath is {path!r}"
 
 
-@rule(
+@rule_of_3(
     "config-inter-comm-tls",
     "with interCommTLSEnabled, also left out, its paths are texts and its lists hold file names",
     source=f"{CODE}server_config.cpp",
     remedy="set interCommTLSEnabled to false: only inferMode dmi uses it",
-    generations=(3,),
 )
 def _inter_comm_tls(parts: Parts) -> Iterator[str]:
     # Read whenever the switch of the dmi mode is on, or left out.

@@ -81,7 +81,6 @@ def _check_revoked(known: KnownHosts, target: SshTarget, keys: tuple[bytes, ...]
             "its host key is marked @revoked",
             where=node,
             evidence=f"{fingerprint(line.blob)}\n{line.place}",
-            remedy="do not log in there; who revoked the key in that file knows why",
             code="host-key-revoked",
         )
 
@@ -105,7 +104,6 @@ def _check_revoked_keys(target: SshTarget, keys: tuple[bytes, ...], node: str) -
                 f"its host key is in {target.revoked_keys}",
                 where=node,
                 evidence=fingerprint(key),
-                remedy="do not log in there; who put the key into that file knows why",
                 code="host-key-revoked",
             )
 
