@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -129,9 +129,6 @@ class LogReader(Protocol):
 
     def speaks(self, text: str) -> bool:
         """Whether a log is one of this engine's, as far as its words show."""
-
-    def first_of_each(self, lines: Iterable[str]) -> str:
-        """What of a long log is worth reading: the first lines of each kind, with those around."""
 
     def diagnose(
         self,

@@ -11,7 +11,8 @@ import hashlib
 from lingctl.assets import shell
 from lingctl.errors import ConnectError
 from lingctl.remote.command import Command, script
-from lingctl.remote.connection import Completed, Connection, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
+from lingctl.remote.connection import Connection
 
 _START = shell("job/start")
 _APART = shell("job/apart")

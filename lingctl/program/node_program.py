@@ -12,7 +12,8 @@ from lingctl.program.answers import Answers, read_result
 from lingctl.program.job import run_job
 from lingctl.program.translate import program_error
 from lingctl.remote.command import Command, command
-from lingctl.remote.connection import Completed, Connection
+from lingctl.remote.completed import Completed
+from lingctl.remote.connection import Connection
 
 T = TypeVar("T")
 

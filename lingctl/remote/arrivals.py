@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, KeysView
 from concurrent.futures import Future, InvalidStateError
 
 from lingctl.errors import ConnectError
@@ -35,9 +35,9 @@ class Arrivals:
             threading.Thread(target=self._run, name=f"lingctl-login-{number}", daemon=True).start()
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> KeysView[str]:
         """The nodes, in order."""
-        return tuple(self._expected)
+        return self._expected.keys()
 
     def get(self, name: str) -> Connection:
         """The connection to a node, once it is there. Raises LingctlError: why there is none."""

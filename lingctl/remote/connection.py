@@ -1,62 +1,32 @@
-"""What every connection to a node can do, however it gets there."""
+"""What every connection to a node can do, however it gets there: commands and files go by the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from lingctl.errors import NodeError
-from lingctl.remote.command import Command
+from lingctl.remote.command import Command, command
+from lingctl.remote.completed import Completed, OutputListener
+from lingctl.remote.putting import check_put, put_command
 from lingctl.remote.upload import WriteFile
 
-OutputListener = Callable[[bytes], None]
+# Of a file that is read: a record of a release, or a part of an answer, has a hundredth of it.
+_MOST_BYTES = 64 << 20
 
 
-def nobody(_file: WriteFile) -> None:
-    """Hears of a file and does nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A command that ran to its end."""
-
-    command: Command
-    exit_status: int  # of the node's shell; 255 when a signal ended it
-    stdout: str  # what it printed, decoded as UTF-8 with replacement
-    stderr: str  # what it printed on the error stream
-    truncated: bool = False  # true when more was printed than we keep
-
-    @property
-    def ok(self) -> bool:
-        """Whether the exit status was 0."""
-        return self.exit_status == 0
-
-    def last_words(self, lines: int = 5) -> str:
-        """The end of what it said, the error stream first: the evidence for an error."""
-        said = self.stderr.strip() or self.stdout.strip()
-        return "\n".join(said.splitlines()[-lines:])
-
-    def checked(self, node: str, remedy: str = "") -> Completed:
-        """Itself if it succeeded. Raises NodeError: it did not; quotes its last words."""
-        if self.ok:
-            return self
-        raise NodeError(
-            f"{self.command.in_short}: exit status {self.exit_status}",
-            where=node,
-            evidence=self.last_words(),
-            remedy=remedy,
-            code="command-failed",
-        )
-
-
-class Connection(Protocol):
+class Connection(ABC):
     """One node, ready to take commands. Every call has a time limit; nothing waits for ever."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
 
     @property
     def node(self) -> str:
         """Name of the node, as in hosts.yaml."""
+        return self._node
 
     def run(
         self, command: Command, *, timeout: float = 60.0, on_output: OutputListener | None = None
@@ -74,8 +44,9 @@ class Connection(Protocol):
             NodeError: the time limit passed (code ``command-timeout``), it prints without end
                 (``output-endless``), or the login shell ran something else (``not-run``).
         """
+        return self._run(command, timeout, on_output, None)
 
-    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = lambda _: None) -> None:
         """Write files: each complete under its name, with its mode, or not at all. Makes parents (0750).
 
         It returns when the node has confirmed their contents by their digests, and its disk that it has them.
@@ -88,12 +59,40 @@ class Connection(Protocol):
             ConnectError: the connection was lost; of each, the old file is there or the whole new one.
             NodeError: one could not be written (``write-failed``, ``disk-full``); it is as it was.
         """
+        seconds = 60 + sum(len(file.content) for file in files) / 1_000_000
+        content = (block for file in files for block in file.blocks())
+        done = self._run(put_command(files), seconds, None, content)
+        check_put(done, files, placed, self._node)
 
     def get(self, path: str) -> bytes:
         """Read a file of at most 64 MiB. Raises NodeError: it is longer, not there, or cannot be read."""
+        content = bytearray()
+        read = command("head", "-c", _MOST_BYTES + 1, path, title=f"read {path}")
+        done = self.run(read, on_output=content.extend)
+        if not done.ok or len(content) > _MOST_BYTES:
+            why = done.last_words(1).rpartition(": ")[2]
+            raise NodeError(
+                f"cannot read {path}: {why if not done.ok else f'it is longer than {_MOST_BYTES >> 20} MiB'}",
+                where=self._node,
+                evidence="" if done.ok else done.last_words(),
+                remedy=f"look on the node: {command('ls', '-l', path)}",
+                code="read-failed",
+            )
+        return bytes(content)
 
+    @abstractmethod
     def close(self) -> None:
         """Give the connection back. May be called twice."""
+
+    @abstractmethod
+    def _run(
+        self,
+        command: Command,
+        timeout: float,
+        on_output: OutputListener | None,
+        content: Iterator[bytes] | None,
+    ) -> Completed:
+        """As ``run``, with standard input: what reads it knows how much there is."""
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from typing import IO
 
 from lingctl.errors import ConnectError, NodeError
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
-from lingctl.remote.shell_connection import ShellConnection
+from lingctl.remote.completed import Completed, OutputListener
+from lingctl.remote.connection import Connection
 from lingctl.remote.side_by_side import begun
 from lingctl.remote.wire.framing import Kept
 from lingctl.remote.wire.sent import sent
@@ -21,7 +21,7 @@ from lingctl.remote.wire.sent import sent
 LOCAL_NODE = "this machine"
 
 
-class LocalConnection(ShellConnection):
+class LocalConnection(Connection):
     """Runs commands here, with the caller's rights."""
 
     def __init__(self, node: str = LOCAL_NODE) -> None:

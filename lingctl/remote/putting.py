@@ -15,7 +15,7 @@ from lingctl.assets import shell
 from lingctl.errors import NodeError
 from lingctl.node.disk import FileSystem
 from lingctl.remote.command import Command, command, script
-from lingctl.remote.connection import Completed
+from lingctl.remote.completed import Completed
 from lingctl.remote.upload import WriteFile
 from lingctl.remote.wire.numbers import whole_number
 

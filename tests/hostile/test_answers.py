@@ -25,7 +25,7 @@ from lingctl.inventory.sections import Node
 from lingctl.output.screen.terminal import MOST_OF_AN_ANSWER
 from lingctl.remote import group
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener, nobody
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.upload import WriteFile
 from tests.field import Ran, judge
 from tests.forked import import_lingctl
@@ -79,7 +79,7 @@ class Hostile:
             on_output(said.encode("utf-8", "replace"))
         return Completed(command, self._status, said, self._said)
 
-    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = lambda _: None) -> None:
         for file in files:
             placed(file)
 

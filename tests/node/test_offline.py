@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -248,3 +250,13 @@ except Trouble as trouble:
 """
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=20)
     assert done.stdout.split() == ["no-regular-file", str(tmp_path / name)]
+
+
+def test_a_disk_without_locks_is_not_taken_for_a_batch_that_is_being_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(file: object, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert AnswerFile(str(tmp_path / "answers")).numbers == set()

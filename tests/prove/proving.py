@@ -20,7 +20,7 @@ from lingctl.flows.serve.prove import ProofReport, prove_endpoint
 from lingctl.node.prove import program
 from lingctl.node.trouble import Trouble
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.local import LocalConnection
 from tests.prove.service import Telling, serving
 

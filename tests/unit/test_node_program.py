@@ -14,7 +14,7 @@ from lingctl.program.answers import read_answers
 from lingctl.program.node_program import NodeProgram
 from lingctl.program.prepare import InContainer, InImage, Preparation, apart, prepare
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed
+from lingctl.remote.completed import Completed
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile
 

@@ -59,6 +59,7 @@ _HINT = re.compile(
 _TRACEBACK = "Traceback (most recent call last)"
 # What begins another log within a text, where several are read as one: it has no line before it.
 ANOTHER_LOG = "\f"
+_ANOTHER = re.compile(rf"(?:^|(?<=\r)){ANOTHER_LOG}+", re.MULTILINE)
 # Another log may be of an earlier run. Its clock may stand in another zone, so a day's difference is needed.
 _EARLIER_RUN = timedelta(hours=15)
 # A level stands in the first part of a line, before its message.
@@ -96,14 +97,20 @@ def read_lines(text: str, *, ended: bool = False) -> list[LogLine]:
         ended: whether what printed it is known to have ended: an exception behind which it says nothing more
             was not survived then.
     """
+    text = _COLOURS.sub("", text.replace("\0", ""))
+    full = _FULL.search(text)
+    year = int(full[1]) if full else _SOME_YEAR
     lines: list[LogLine] = []
-    for line in _lines(_COLOURS.sub("", text.replace("\0", ""))):
-        if line is not None:
-            lines.append(line)
-        elif ended:
+    began: datetime | None = None
+    for number, log in enumerate(_ANOTHER.split(text)):
+        own = list(_lines(log, year))
+        if not number:
+            began = next((line.time for line in own if line.time is not None), None)
+        elif began is not None:
+            own = [line for line in own if line.time is None or line.time >= began - _EARLIER_RUN]
+        lines += own
+        if ended:
             _settle(lines)
-    if ended:
-        _settle(lines)
     return lines
 
 
@@ -114,28 +121,16 @@ def _settle(lines: list[LogLine]) -> None:
         lines[at] = replace(lines[at], doubtful=False)
 
 
-def _lines(text: str) -> Iterator[LogLine | None]:
-    """Them, and None where another log begins."""
-    full = _FULL.search(text)
-    year = int(full[1]) if full else _SOME_YEAR
+def _lines(log: str, year: int) -> Iterator[LogLine]:
     before: datetime | None = None
-    began: datetime | None = None
-    first = True
     last: Level = ""
     doubtful = False
-    for part in _END.split(text):
-        if part.startswith(ANOTHER_LOG):
-            yield None
-            before, last, doubtful, first = None, "", False, False
-            part = part.lstrip(ANOTHER_LOG)
+    for part in _END.split(log):
         if not part.strip():
             continue
         head = part[:_HEAD]
         own = stamp_of(head, year)
         before = own.time if own is not None else before
-        began = began or (before if first else None)
-        if not first and began is not None and before is not None and before < began - _EARLIER_RUN:
-            continue
         level = _level(head)
         if level or own is not None:
             doubtful, last = False, level

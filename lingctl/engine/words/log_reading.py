@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,6 @@ from lingctl.engine.words.failure_catalogue import Catalogue, Failure, read_cata
 from lingctl.engine.words.first_errors import LONGEST_LINE, first_errors_of, shortened
 from lingctl.engine.words.link_details import link_detail
 from lingctl.engine.words.log_lines import LogLine, read_lines, seconds_between
-from lingctl.engine.words.long_log import first_of_each
 from lingctl.engine.words.relevance import Lived, follows_the_end, is_survived
 
 _RANK = re.compile(r"\brank(?:[ _]?id)?\s?[:=\[ ]\s?(\d{1,4})\b", re.IGNORECASE)
@@ -141,9 +140,6 @@ class LogReading(NodesReading, ABC, Generic[L]):
 
     def look_up(self, word: str) -> CodeMeaning | None:
         return look_up(word, self.catalogue, self.status_meanings, self.own_code)
-
-    def first_of_each(self, lines: Iterable[str]) -> str:
-        return first_of_each(lines, self.console)
 
     def speaks(self, text: str) -> bool:
         return self.mark.search(text) is not None

@@ -15,19 +15,13 @@ _LONGEST_KEY = 200
 _MOST_CHARACTERS = 400_000
 
 
-def first_of_any(lines: Iterable[str], consoles: Sequence[Console]) -> str:
-    """``LogReader.first_of_each`` of a log of whichever of these engines."""
-    return first_of_each(
-        lines,
-        Console(
-            "", "", "|".join(one.telling for one in consoles), "|".join(one.requests for one in consoles)
-        ),
-    )
+def first_of_each(lines: Iterable[str], consoles: Sequence[Console]) -> str:
+    """The first lines of each kind that may tell why a start failed, with those around; of whichever engine.
 
-
-def first_of_each(lines: Iterable[str], console: Console) -> str:
-    """See ``LogReader.first_of_each``. What differs in nothing but numbers is the same."""
-    telling, requests = re.compile(console.telling), re.compile(console.requests)
+    What differs in nothing but numbers is the same.
+    """
+    telling = re.compile("|".join(one.telling for one in consoles))
+    requests = re.compile("|".join(one.requests for one in consoles))
     kept: list[str] = []
     seen: set[str] = set()
     before: deque[str] = deque(maxlen=_AROUND)

@@ -9,6 +9,7 @@ ConfigMap is made of. Nothing of this was run on Ascend hardware.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,6 +25,10 @@ from lingctl.remote.upload import WriteFile
 RESOURCE = "huawei.com/Ascend910"
 _LABEL = "app.kubernetes.io"
 _PROBE_SECONDS = 10
+# Source: Kubernetes, "Object Names and IDs": RFC 1123 for a namespace and a machine, RFC 1035 for a Service.
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MACHINE = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_SERVICE = re.compile(r"[a-z].*")  # the rest is what hosts.yaml allows
 
 
 def manifests(
@@ -41,8 +46,8 @@ def manifests(
         model_config: the model's config.json as the engine will read it, if known.
 
     Raises:
-        ConfigurationError: a card's address is not known, or hosts.yaml asks for what a device plugin or a
-            manifest cannot give.
+        ConfigurationError: a card's address is not known, a name is none that Kubernetes takes, or hosts.yaml
+            asks for what a device plugin or a manifest cannot give.
     """
     if cluster.https is not None or cluster.inter_node_tls is not None:
         raise ConfigurationError(
@@ -50,6 +55,7 @@ def manifests(
             where="https, inter_node_tls",
             code="export-certificates",
         )
+    _need_names(cluster, namespace)
     objects: list[dict[str, Any]] = []
     if overlay := {file.name: file.content.decode() for file in overlay_files(cluster)}:
         objects.append(_config_map(cluster, f"{cluster.name}-overlay", namespace, overlay))
@@ -65,6 +71,16 @@ def manifests(
         objects.append(_stateful_set(cluster, node, files, namespace))
     objects.append(_service(cluster, namespace))
     return objects
+
+
+def _need_names(cluster: Cluster, namespace: str) -> None:
+    names = [("--namespace", namespace, _NAMESPACE), ("name in hosts.yaml", cluster.name, _SERVICE)]
+    names += [("nodes in hosts.yaml", node.name, _MACHINE) for node in cluster.nodes]
+    for where, name, form in names:
+        if not form.fullmatch(name):
+            raise ConfigurationError(
+                f"Kubernetes takes no such name: {name!r}", where=where, code="export-name"
+            )
 
 
 def _object(

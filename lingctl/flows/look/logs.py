@@ -19,7 +19,8 @@ from lingctl.inventory.layout import Layout
 from lingctl.release.console import console_clock_command, read_console_clock
 from lingctl.release.site import Site, site_of
 from lingctl.remote.command import Command, script
-from lingctl.remote.connection import Completed, Connection
+from lingctl.remote.completed import Completed
+from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.wire.lines import LineCutter
 

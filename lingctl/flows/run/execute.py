@@ -14,7 +14,8 @@ from lingctl.flows.run.change import Change
 from lingctl.plan import Plan, Run, Stage, Step
 from lingctl.program.node_program import run_program
 from lingctl.program.translate import telling
-from lingctl.remote.connection import Completed, Connection
+from lingctl.remote.completed import Completed
+from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.upload import WriteFile
 

@@ -183,21 +183,16 @@ def _known(client: Client, kind: AskedKind, prompt: Prompt) -> tuple[Client, Dia
     """
     client, mindie, _ = met(client, _no_answer)
     sure = kind_by_name(client.endpoint.served_name, kind)
-    dialect = dialect_for(sure, mindie=mindie)
-    trouble = _unanswered(client, dialect, prompt)
+    dialect, ask = dialect_for(sure, mindie=mindie), Ask(prompt.text, max_tokens=A_FEW)
+    trouble = client.refusal(dialect, ask)
     if kind == "auto" and sure == "chat" and trouble and cannot_chat(trouble):
         dialect = dialect_for("base", mindie=mindie)
-        trouble = _unanswered(client, dialect, prompt)
+        trouble = client.refusal(dialect, ask)
     if trouble:
-        client = agreed(client, lambda client: _unanswered(client, dialect, prompt))
+        client = agreed(client, lambda client: client.refusal(dialect, ask))
         if not client.left_out:
             raise _no_answer(client, trouble)
     return client, dialect
-
-
-def _unanswered(client: Client, dialect: Dialect, prompt: Prompt) -> ExchangeTrouble | None:
-    answer = client.generate(dialect, Ask(prompt.text, max_tokens=A_FEW))
-    return answer if isinstance(answer, ExchangeTrouble) else None
 
 
 def _words_for(client: Client, dialect: Dialect, options: BenchOptions, listener: Listener) -> int:

@@ -7,13 +7,14 @@ moment it is there; what is torn at the end is cut off, and its request answered
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shlex
 from typing import Any, BinaryIO, Iterator, Mapping, Set, Tuple
 
-from lingctl.node.files import FILE_MODE, open_regular, read_small
+from lingctl.node.files import FILE_MODE, open_regular, read_json
 from lingctl.node.foreign_json import foreign_json
 from lingctl.node.trouble import Trouble
 
@@ -29,7 +30,7 @@ def read_asked(folder: str) -> Tuple[int, int]:
     """
     path = os.path.join(folder, "asked.json")
     try:
-        asked = foreign_json(read_small(path, _LARGEST_ASKED))
+        asked = read_json(path, _LARGEST_ASKED)
         return int(asked["parts"]), int(asked["requests"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Trouble(
@@ -117,12 +118,14 @@ class AnswerFile:
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Trouble(
-                "this batch is being answered on the node already",
-                where=self._path,
-                code="offline-busy",
-                exit_status=5,
-            ) from None
+        except OSError as error:
+            # Some network file systems have no locks; the work need not fail for that.
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise Trouble(
+                    "this batch is being answered on the node already",
+                    where=self._path,
+                    code="offline-busy",
+                    exit_status=5,
+                ) from None
         file.seek(0)
         return file

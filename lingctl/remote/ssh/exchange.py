@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import paramiko
 
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.wire.framing import ERR, OUT, Stream, framed
 
 # A silent command is left alone for as long as its node answers a question now and then. TCP alone notices

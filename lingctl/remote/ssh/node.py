@@ -12,8 +12,8 @@ import paramiko
 from lingctl.errors import ConnectError, NodeError
 from lingctl.inventory.ssh.target import SshTarget
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
-from lingctl.remote.shell_connection import ShellConnection
+from lingctl.remote.completed import Completed, OutputListener
+from lingctl.remote.connection import Connection
 from lingctl.remote.ssh.exchange import EndlessError, Exchange, NotRunError
 from lingctl.remote.ssh.forward import ForwardedPort
 from lingctl.remote.ssh.login.login import log_in
@@ -25,7 +25,7 @@ from lingctl.remote.wire.sent import sent
 _watchdog = Watchdog()
 
 
-class SshConnection(ShellConnection):
+class SshConnection(Connection):
     """A logged-in connection to one node.
 
     At most four commands run at a time: sshd's MaxSessions is 10, and a slot is freed late.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 
-from lingctl.remote.connection import OutputListener
+from lingctl.remote.completed import OutputListener
 
 OUT, ERR = b"\x1elingctl out\n", b"\x1elingctl err\n"
 # The error stream's mark comes first: where a wrapper sends both to one stream, it is cut away too. A shell

@@ -70,6 +70,11 @@ class Client:
             return piece
         return replace(apart(piece) if dialect.thinks else piece, seconds=answer.seconds)
 
+    def refusal(self, dialect: Dialect, ask: Ask) -> ExchangeTrouble | None:
+        """Why a request for text is not answered; None where it is."""
+        answer = self.generate(dialect, ask)
+        return answer if isinstance(answer, ExchangeTrouble) else None
+
     def stream(self, dialect: Dialect, ask: Ask) -> Iterator[StreamEvent]:
         """Ask for text event by event; the last event is done or a Trouble."""
         parts = stream(self._request("POST", dialect.path, self.body(dialect, ask, stream=True)), self.limits)

@@ -10,7 +10,7 @@ from lingctl.findings import Finding, Verdict
 from lingctl.serving.endpoint import address_of
 from lingctl.serving.faults import of_the_request
 from lingctl.serving.http.answers import Piece
-from lingctl.serving.http.api import A_FEW, INFER, Ask, Dialect, dialect_for
+from lingctl.serving.http.api import A_FEW, INFER, Ask, Dialect, ModelKind, dialect_for
 from lingctl.serving.http.client import Client, ModelList
 from lingctl.serving.http.concessions import agreed, costs
 from lingctl.serving.http.exchange import HttpResponse, speaks_tls
@@ -20,7 +20,7 @@ from lingctl.serving.readiness import settled_health
 from lingctl.serving.remedies import advice_for
 from lingctl.serving.smoke import contact, rungs, verdicts
 from lingctl.serving.smoke.contact import Contact
-from lingctl.serving.smoke.judge import judge_answer, question
+from lingctl.serving.smoke.judge import SmokeQuestion, judge_answer, question
 from lingctl.serving.smoke.report import RUNGS, SmokeOptions, SmokeReport
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -51,9 +51,7 @@ class _Climb:
         self._options = options
         self._listener = listener
         self._findings: list[Finding] = []
-        self._question = question(
-            "base" if options.kind == "base" else "chat", options.prompt, options.expect
-        )
+        self._kind: ModelKind = "base" if options.kind == "base" else "chat"
         self._answer = ""
         self._mindie = bool(client.endpoint.management_url)
         self._advice = advice_for(client.endpoint)
@@ -73,7 +71,7 @@ class _Climb:
             findings=tuple(sorted([*self._findings, *above], key=lambda f: RUNGS.index(f.check))),
             url=self._client.endpoint.service_url,
             model=self._client.endpoint.served_name,
-            kind=self._question.kind,
+            kind=self._kind,
             prompt=self._question.prompt,
             answer=self._answer,
             seconds=time.perf_counter() - started,
@@ -90,8 +88,7 @@ class _Climb:
         if not self._add(contact.models(listed, self._client.endpoint.served_name, self._advice)):
             return False
         self._client, self._mindie = known(self._client, listed)
-        if self._options.kind == "auto" and kind_by_name(self._client.endpoint.served_name) == "base":
-            self._become_base()
+        self._kind = kind_by_name(self._client.endpoint.served_name, self._options.kind)
         return True
 
     def _contact(self, listed: ModelList | ExchangeTrouble) -> Contact:
@@ -108,8 +105,9 @@ class _Climb:
         said = settled_health(self._client.health) if self._mindie else self._client.health()
         return contact.health(said, self._advice, own_listener=self._mindie)
 
-    def _become_base(self) -> None:
-        self._question = question("base", self._options.prompt, self._options.expect)
+    @property
+    def _question(self) -> SmokeQuestion:
+        return question(self._kind, self._options.prompt, self._options.expect)
 
     def _talk(self) -> None:
         first = self._first_answer()
@@ -137,10 +135,10 @@ class _Climb:
         """The first answer, asked for again where the service only refuses how it was asked for."""
         first = self._generate()
         if self._options.kind == "auto" and isinstance(first, ExchangeTrouble) and cannot_chat(first):
-            self._become_base()
+            self._kind = "base"
             first = self._generate()
         if isinstance(first, ExchangeTrouble):
-            self._client = agreed(self._client, self._refusal)
+            self._client = agreed(self._client, lambda client: client.refusal(self._dialect, self._ask()))
             first = self._generate() if self._client.left_out else first
         if isinstance(first, Piece) and first.reasoning and not first.text.strip():
             self._max_tokens = self._tokens_to_think(first)
@@ -157,10 +155,6 @@ class _Climb:
         affordable = int(made / max(first.seconds, 1e-3) * self._options.patience / 2)
         return min(max(affordable, self._max_tokens), _MOST_TO_THINK)
 
-    def _refusal(self, client: Client) -> ExchangeTrouble | None:
-        answer = client.generate(self._dialect, self._ask())
-        return answer if isinstance(answer, ExchangeTrouble) else None
-
     def _stream(self) -> Streamed:
         """The answer as a stream, without a field that the service refuses."""
         ask = self._ask(details=True)
@@ -175,7 +169,7 @@ class _Climb:
 
     @property
     def _dialect(self) -> Dialect:
-        return dialect_for(self._question.kind, mindie=self._mindie)
+        return dialect_for(self._kind, mindie=self._mindie)
 
     def _ask(self, details: bool = False, max_tokens: int = 0) -> Ask:
         asked = self._question

@@ -12,6 +12,7 @@ import zipfile
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from lingctl.engine.words.long_log import first_of_each
 from lingctl.engines import usual_engine
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_part import GatheredPart, NodeLogs, contents_in_words
@@ -94,7 +95,7 @@ def _nodes(data: bytes, _folder: Path) -> object:
         [one and [one.code, one.meaning] for one in words],
         [[one.cause, one.line, one.remedy] for each in shown for one in each],
         [reader.first_errors(part) for part in parts],
-        [reader.first_of_each(iter(part.splitlines()))[:200] for part in parts],
+        [first_of_each(iter(part.splitlines()), [reader.console])[:200] for part in parts],
         [reader.exit_meaning(part[:6]) for part in parts],
     ]
 

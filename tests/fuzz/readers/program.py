@@ -32,7 +32,8 @@ from lingctl.release.state import NodeState, read_state
 from lingctl.release.weights_state import each_weights, weights_state
 from lingctl.remote import lock
 from lingctl.remote.command import command
-from lingctl.remote.connection import Completed, Connection
+from lingctl.remote.completed import Completed
+from lingctl.remote.connection import Connection
 from lingctl.remote.probe import Answer, Answers
 from lingctl.remote.putting import check_put
 from lingctl.remote.upload import WriteFile

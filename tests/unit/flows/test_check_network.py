@@ -21,7 +21,7 @@ from lingctl.flows.network.fix_tls import judge_switches, plan_tls
 from lingctl.flows.network.probe import NodeAnswers
 from lingctl.flows.network.saved import judge_saved, save_answers
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.probe import Answer

@@ -7,7 +7,7 @@ from lingctl.errors import ConnectError
 from lingctl.flows.look.daemon import DaemonSight, how_it_ended, look_closer
 from lingctl.release.site import site_of
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.local import LocalConnection
 from tests.unit.release.conftest import cluster_of
 

@@ -15,7 +15,7 @@ from lingctl.flows.look.first_look import first_look
 from lingctl.flows.look.node_states import look_of
 from lingctl.release.weights_state import WeightsUnknown
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed
+from lingctl.remote.completed import Completed
 from lingctl.remote.group import Group
 from tests.unit.release.conftest import cluster_of
 

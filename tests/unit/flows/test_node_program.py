@@ -14,7 +14,7 @@ from lingctl.flows.look.node_states import look_of, node_programs
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.sections import Paths
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed
+from lingctl.remote.completed import Completed
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.remote.upload import WriteFile

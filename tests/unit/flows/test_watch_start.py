@@ -17,7 +17,7 @@ from lingctl.inventory.engine_choice import EngineChoice
 from lingctl.mindie.logs.console import CONSOLE
 from lingctl.release.console import WATCHED_BYTES, earlier_errors_command
 from lingctl.remote.command import Command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from tests.unit.release.conftest import cluster_of

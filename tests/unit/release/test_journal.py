@@ -15,7 +15,7 @@ from lingctl.release.journal import (
     step_line,
     unfinished,
 )
-from lingctl.remote.connection import Completed
+from lingctl.remote.completed import Completed
 from lingctl.remote.local import LocalConnection
 
 RUN = ChangeRun("ab12", "lingctl deploy", "root@ops1")

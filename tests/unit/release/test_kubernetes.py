@@ -57,6 +57,31 @@ def test_files_are_mounted_one_by_one_where_the_container_reads_them(objects):
     assert "/var/lib/lingctl/ling/release/config.json" in paths
 
 
+@pytest.mark.parametrize("namespace", ["", "Ling", "a_b", "-a", "a.b", "a" * 64, "a\nb: 1"])
+def test_a_namespace_that_kubernetes_takes_for_none_is_refused(namespace):
+    with pytest.raises(ConfigurationError) as told:
+        manifests(cluster_of("node1"), ADDRESSES, "/root/models/Ling_lite", namespace)
+    assert (told.value.code, told.value.where) == ("export-name", "--namespace")
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "where"),
+    [
+        (("fe80::1",), "ling", "nodes in hosts.yaml"),
+        (("Node_1",), "ling", "nodes in hosts.yaml"),
+        (("node1",), "8b", "name in hosts.yaml"),
+    ],
+)
+def test_names_of_hosts_yaml_that_are_none_there_are_refused(names, name, where):
+    with pytest.raises(ConfigurationError) as told:
+        objects_of(cluster_of(*names).model_copy(update={"name": name}))
+    assert (told.value.code, told.value.where) == ("export-name", where)
+
+
+def test_machines_are_named_as_kubernetes_names_them():
+    assert objects_of(cluster_of("192.0.2.11")) and objects_of(cluster_of("node1.site.example"))
+
+
 def test_all_nodes_have_the_same_rank_table():
     objects = objects_of(cluster_of("node1", "node2"))
     tables = {one["data"]["rank_table.json"] for one in objects if "rank_table.json" in one.get("data", {})}

@@ -67,7 +67,7 @@ def test_a_file_is_put_with_its_mode(tmp_path: Path):
 
 
 def test_a_file_is_not_read_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lingctl.remote.shell_connection._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("lingctl.remote.connection._MOST_BYTES", 1 << 20)
     file = tmp_path / "file"
     file.write_bytes(bytes(1 << 20))
     assert len(node.get(str(file))) == 1 << 20

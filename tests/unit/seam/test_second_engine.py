@@ -36,7 +36,7 @@ from lingctl.release.wanted import wanted_release
 from lingctl.release.weights_state import WeightsState
 from lingctl.release.weights_steps import weights_plan
 from lingctl.remote.command import Command, command
-from lingctl.remote.connection import Completed, OutputListener
+from lingctl.remote.completed import Completed, OutputListener
 from lingctl.remote.group import Group
 from lingctl.remote.local import LocalConnection
 from lingctl.serving.endpoint import endpoint_of

@@ -4,7 +4,7 @@ port, no word of success on a node that answers no HTTP, and weights read in eit
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -47,9 +47,6 @@ class ToyLogs:
 
     def speaks(self, text: str) -> bool:
         return "toy" in text
-
-    def first_of_each(self, lines: Iterable[str]) -> str:
-        return "\n".join(lines)
 
     def diagnose(
         self,

@@ -9,11 +9,13 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from lingctl import __version__
 from lingctl.engine.logs import LogReader
+from lingctl.engine.words.long_log import first_of_each
 from lingctl.engines import engine_of
 from lingctl.errors import NodeError
 from lingctl.flows.look.evidence.node_archive import ArchiveMember
@@ -60,6 +62,7 @@ def pack(
     statuses: dict[str, str] = {}
     missing, left_out, running = dict(missing), dict[str, str](), list[str]()
     reader, site = engine_of(cluster).logs, site_of(cluster)
+    chosen = partial(first_of_each, consoles=[reader.console])
     with whole_file(target, 0o600) as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
         for name, part in gathered.items():
             logs = NodeLogs()
@@ -74,7 +77,7 @@ def pack(
             explained[name] = _explained(reader, logs)
             if logs.traces.runs:
                 running.append(name)
-            texts[name], statuses[name] = shortened(logs.text, reader.first_of_each), logs.traces.status
+            texts[name], statuses[name] = shortened(logs.text, chosen), logs.traces.status
         cause = _cause(reader, texts, statuses, clocks)
         own: dict[str, bytes] = {}
         if report is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from lingctl.engine.logs import CodeMeaning, Confidence, Explanation, LogReader
-from lingctl.engine.words.long_log import first_of_any
+from lingctl.engine.words.long_log import first_of_each
 from lingctl.engines import reader_of, readers
 from lingctl.errors import UsageError
 from lingctl.flows.look.daemon import cause_in_words
@@ -95,16 +95,16 @@ def explain(asked: Sequence[str], stdin: IO[bytes], *, engine: str = "") -> Expl
         UsageError: a word is neither a code nor a file, or a file cannot be read.
     """
     known = readers(engine)
-    first_of_each = partial(first_of_any, consoles=[one.console for one in known])
+    chosen = partial(first_of_each, consoles=[one.console for one in known])
     codes: list[CodeMeaning] = []
     logs: list[ReadLog] = []
     for word in asked:
         if word == STANDARD_INPUT:
-            logs.append(read_stream(stdin, "standard input", first_of_each))
+            logs.append(read_stream(stdin, "standard input", chosen))
         elif not _is_small(word, asked) and (own := own_meaning(word, known)) is not None:
             codes.append(own)
         elif _is_here(word):
-            logs += read_path(Path(word), first_of_each)
+            logs += read_path(Path(word), chosen)
         elif (meaning := _meaning(word, known)) is not None:
             codes.append(meaning)
         elif phrase := _codes_of(word, known):

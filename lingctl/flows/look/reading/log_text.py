@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lingctl.errors import UsageError
 from lingctl.flows.look.reading.blocks import BlockReader, DamagedError, Readable
 
-# What of a long log is worth reading: see ``LogReader.first_of_each``.
+# What of a long log is worth reading: see ``first_of_each``.
 FirstOfEach = Callable[[Iterable[str]], str]
 # A log up to this is given to the reader whole; of a longer one the first lines of each kind, and the end.
 _WHOLE = 1_000_000
