@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lingctl.serving.faults import fault_of
 from lingctl.serving.http.api import A_FEW, CHAT, Ask, Dialect, Turn
@@ -25,27 +25,16 @@ class ChatOptions:
     raw: bool = False  # thoughts that stand in the text of an answer are left in it
 
 
+@dataclass(slots=True)
 class Conversation:
-    """Asks one model and remembers what was said; a turn without an answer is forgotten.
+    """Asks one model and remembers what was said; a turn without an answer is forgotten."""
 
-    Args:
-        dialect: how it is asked.
-        otherwise: how it is asked where it then says that it cannot chat; None for no other way.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        options: ChatOptions,
-        dialect: Dialect = CHAT,
-        otherwise: Dialect | None = None,
-    ) -> None:
-        self.client = client
-        self.options = options
-        self.turns: tuple[Turn, ...] = ()
-        self.last = Streamed()
-        self._dialect = dialect
-        self._otherwise = otherwise
+    client: Client
+    options: ChatOptions
+    dialect: Dialect = CHAT  # how it is asked
+    otherwise: Dialect | None = None  # how it is asked where it then says that it cannot chat
+    turns: tuple[Turn, ...] = ()
+    last: Streamed = field(default_factory=Streamed)
 
     @property
     def model(self) -> str:
@@ -55,7 +44,7 @@ class Conversation:
     @property
     def chats(self) -> bool:
         """Whether it is asked as a chat; a base model continues texts."""
-        return self._dialect.name == CHAT.name
+        return self.dialect.name == CHAT.name
 
     def forget(self) -> None:
         """Begin anew."""
@@ -75,8 +64,8 @@ class Conversation:
     def _asks_otherwise(self, question: str) -> bool:
         """Whether there is another way to ask, after a refusal; it is taken from now on."""
         trouble = self.last.trouble
-        if trouble and self._otherwise and self.chats and cannot_chat(trouble):
-            self._dialect = self._otherwise
+        if trouble and self.otherwise and self.chats and cannot_chat(trouble):
+            self.dialect = self.otherwise
             return True
         if trouble is None or fault_of(trouble) != "request":
             return False
@@ -103,13 +92,13 @@ class Conversation:
 
     def _refusal(self, client: Client, question: str) -> ExchangeTrouble | None:
         ask = replace(self._ask(question), max_tokens=A_FEW if self.options.max_tokens else None)
-        for event in client.stream(self._dialect, ask):
+        for event in client.stream(self.dialect, ask):
             return event.piece if isinstance(event.piece, ExchangeTrouble) else None
         return None
 
     def _once(self, question: str) -> Generator[ReplyPart, None, None]:
         hearing = Hearing()
-        dialect = replace(self._dialect, thinks=self._dialect.thinks and not self.options.raw)
+        dialect = replace(self.dialect, thinks=self.dialect.thinks and not self.options.raw)
         try:
             for event in self.client.stream(dialect, self._ask(question)):
                 yield from hearing.hear(event)

@@ -75,7 +75,6 @@ CLUSTER = Advice(
         "lost-node": "see which daemon died: lingctl status",
         "engine": f"the engine failed: {_LOGS}",
         "proxy": "a proxy or gateway answers instead of the service: use the primary's own address",
-        "service": _LOGS,
     },
     by_kind={
         "name": "check the host name in hosts.yaml or in --url",
@@ -144,7 +143,6 @@ ELSEWHERE = Advice(
         "engine": "its engine failed: read its own log",
         "proxy": "a proxy or gateway answers, and the service behind it does not: ask the service itself, or "
         "whoever runs the gateway",
-        "service": "read that service's own log",
     },
     by_kind={
         "name": "check the host name in --url",

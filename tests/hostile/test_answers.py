@@ -26,7 +26,6 @@ from lingctl.output.screen.terminal import MOST_OF_AN_ANSWER
 from lingctl.remote import group
 from lingctl.remote.command import Command
 from lingctl.remote.completed import Completed, OutputListener
-from lingctl.remote.connection import nobody
 from lingctl.remote.upload import WriteFile
 from tests.field import Ran, judge
 from tests.forked import import_lingctl
@@ -80,7 +79,7 @@ class Hostile:
             on_output(said.encode("utf-8", "replace"))
         return Completed(command, self._status, said, self._said)
 
-    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = nobody) -> None:
+    def put(self, *files: WriteFile, placed: Callable[[WriteFile], None] = lambda _: None) -> None:
         for file in files:
             placed(file)
 

@@ -104,6 +104,20 @@ def test_a_port_that_cannot_be_had_to_give_files_is_named(place: Place) -> None:
     assert "--spread-port" in caught.value.remedy
 
 
+def test_who_cannot_begin_to_give_files_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where another one gives files of this folder: that is not taken for the one that was begun."""
+    authority, tls = Authority(), Path(place.inside("tls"))
+    tls.mkdir()
+    (tls / "ca.pem").write_bytes(authority.certificate)
+    (tls / "serve.pem").write_bytes(authority.issue("node-0"))
+    request = Request("folder", "", files=(ListedFile("a", 1, "a" * 64),), host="127.0.0.1")
+    Path(place.inside("request.json")).write_text(json.dumps(request.as_json()))
+    monkeypatch.setattr(background, "stop", lambda place, lock: True)
+    with place.locked("serve"), pytest.raises(Trouble, match="nothing listens here") as caught:
+        program._ready(place, lambda _: None)
+    assert "another download is filling this folder" in caught.value.evidence
+
+
 def test_who_only_looks_is_no_holder_to_another_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with place.locked():
         assert place.holder() == os.getpid()

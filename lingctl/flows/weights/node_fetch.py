@@ -69,30 +69,28 @@ class NodeFetch:
             )
         return found[0]
 
-    def put_request(self, request: Request, authority: bytes = b"", **keys: bytes) -> None:
+    def put_request(self, request: Request, **tls: bytes) -> None:
         """Write down what is wanted, with the certificates of this run where it needs them.
 
         Only their owner may read any of it: a request may hold a token.
 
         Args:
             request: what is wanted.
-            authority: certificate of who issued the others.
-            keys: certificate and key of each program that reads one, by its name.
+            tls: ``ca``, the certificate of who issued the others; certificate and key of each program that
+                reads one, by its name.
         """
-        contents = {f"tls/{name}.pem": pem for name, pem in keys.items()}
-        if keys:
-            contents["tls/ca.pem"] = authority
+        contents = {f"tls/{name}.pem": pem for name, pem in tls.items()}
         contents[NAME] = json.dumps(request.as_json()).encode()
         folder = PurePosixPath(self.folder) / HIDDEN
         files = [WriteFile(str(folder / name), content, 0o600) for name, content in contents.items()]
         self._connection.put(*files)
 
-    def ready(self, request: Request, authority: bytes = b"", **keys: bytes) -> Ready:
+    def ready(self, request: Request, **tls: bytes) -> Ready:
         """Put the request, and look what the folder lacks for it; see ``put_request``.
 
         With an address in the request, the node gives files to others from then on.
         """
-        self.put_request(request, authority, **keys)
+        self.put_request(request, **tls)
         return self.ask(Ready, "ready")
 
     def end_giving(self) -> None:

@@ -54,9 +54,14 @@ class StatusFile:
 
 
 class Child:
-    """A program that was begun here and lives on when this one ends."""
+    """A program that was begun here and lives on when this one ends.
 
-    def __init__(self, descriptor: int) -> None:
+    Attributes:
+        pid: its number.
+    """
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid = pid
         self._descriptor = descriptor
 
     def ended(self, seconds: float = 0.0) -> bool:
@@ -72,11 +77,12 @@ def begin(place: Place, work: Callable[[], object]) -> Child:
     with open_log(place.inside("log")) as log:
         # Its writing end stays open in the new process alone: who reads hears of its end, however it ends.
         reading, writing = os.pipe()
-        if not os.fork():
+        pid = os.fork()
+        if not pid:
             os.close(reading)
             _work_apart(log, work)
         os.close(writing)
-    return Child(reading)
+    return Child(pid, reading)
 
 
 def _work_apart(log: BinaryIO, work: Callable[[], object]) -> NoReturn:

@@ -61,8 +61,9 @@ def _ready(place: Place, report: Report) -> Dict[str, object]:
     tls = context(place.inside("tls"), _SERVE, server=True)
     server = FileServer(place, request.files or (), tls, request.host, request.port)
     child = background.begin(place, lambda: _serve(place, server))
-    while place.holder(_SERVE) is None and not child.ended(_PAUSE):
-        pass  # by the process number beside its lock it is ended
+    while place.holder(_SERVE) != child.pid:  # by the number that it writes down there it is ended
+        if child.ended(_PAUSE):
+            raise _nothing_listens(place)
     return {**asdict(answer), "port": server.port}
 
 
@@ -123,7 +124,11 @@ def _push_port(place: Place, report: Report) -> Dict[str, object]:
         if port is not None:
             return {"port": port}
         time.sleep(_PAUSE)
-    raise Trouble(
+    raise _nothing_listens(place)
+
+
+def _nothing_listens(place: Place) -> Trouble:
+    return Trouble(
         "nothing listens here",
         where=place.folder,
         evidence=place.log_tail(),

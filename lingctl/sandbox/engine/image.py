@@ -32,7 +32,7 @@ def populate_image(root: Path, version: str) -> dict[str, object]:
         version: 1.0.0 or 3.0.0.
 
     Returns:
-        ``name``, ``tag``, ``architecture``, ``env`` (a list of ``NAME=value``) and ``entrypoint``.
+        ``name``, ``tag``, ``architecture`` and ``env`` (a list of ``NAME=value``).
 
     Raises:
         SandboxError: a version that is not emulated.
@@ -55,7 +55,6 @@ def populate_image(root: Path, version: str) -> dict[str, object]:
         "tag": _TAGS[version],
         "architecture": "arm64",
         "env": env,
-        "entrypoint": ["/bin/bash"],
     }
 
 

@@ -19,13 +19,11 @@ from typing import Any
 import numpy as np
 
 from lingctl.sandbox import state
-from lingctl.sandbox.engine.model.bfloat16 import Floats
 from lingctl.sandbox.engine.nodes.framing import (
     LinkLost,
-    receive_floats,
     receive_json,
-    send_floats,
     send_json,
+    summed,
 )
 from lingctl.sandbox.torch_npu import device, words
 from lingctl.sandbox.torch_npu.tensors import StandInTensor
@@ -116,7 +114,9 @@ def all_reduce(tensor: StandInTensor) -> None:
     try:
         fault = _agree(meeting, index)
         if fault == "":
-            tensor.values = _sum(meeting, tensor.values, wrong=device.card_at(index).miscomputes)
+            own = tensor.values * 1.25 if device.card_at(index).miscomputes else tensor.values
+            links = list(meeting.links.values())
+            tensor.values = summed(links, own.astype(np.float32), is_root=meeting.rank == 0)
             return
     except LinkLost as error:
         if meeting.rank == 0:
@@ -180,19 +180,6 @@ def _between(ends: list[state.Card], cluster: state.ClusterState) -> Iterator[st
             yield "its packets are lost"
     if ends[0].tls != ends[1].tls:
         yield "one has TLS and one has not"
-
-
-def _sum(meeting: _Meeting, values: Floats, *, wrong: bool) -> Floats:
-    values = values * 1.25 if wrong else values
-    if meeting.rank:
-        send_floats(meeting.links[0], values)
-        return receive_floats(meeting.links[0], values.shape)
-    total = values.astype(np.float32)
-    for link in meeting.links.values():
-        total = total + receive_floats(link, values.shape)
-    for link in meeting.links.values():
-        send_floats(link, total)
-    return total
 
 
 def destroy_process_group() -> None:

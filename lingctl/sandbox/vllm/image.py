@@ -57,5 +57,4 @@ def populate_vllm_image(root: Path, version: str) -> dict[str, object]:
         "tag": version,
         "architecture": "arm64",
         "env": [f"{name}={value}" for name, value in _VARIABLES.items()],
-        "entrypoint": ["/bin/bash"],
     }

@@ -64,38 +64,25 @@ class GivenUp:
     in_a_row: int = 0  # how many failed one after the other; 0 where one was enough
 
 
+@dataclass(slots=True)
 class Asking:
-    """Asks requests, ``concurrency`` at a time.
+    """Asks requests, ``concurrency`` at a time."""
 
-    Args:
-        client: the service. Its limits are those of one request.
-        requests: what is asked, in this order.
-        keep: told every request that came to an end, one at a time; False where that does not count. What it
-            raises ends all.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        requests: Iterator[BatchRequest],
-        *,
-        concurrency: int,
-        retries: Retries,
-        keep: Callable[[BatchAnswer], bool],
-    ) -> None:
-        self.counts = BatchCounts()
-        self.given_up: GivenUp | None = None
-        self._client = client
-        self._requests = requests
-        self._concurrency = concurrency
-        self._retries = retries
-        self._keep = keep
-        self._taking = threading.Lock()
-        self._keeping = threading.Lock()
-        self._ended = threading.Event()
-        self._error: BaseException | None = None
-        self._not_before = 0.0
-        self._chance = random.Random()  # noqa: S311  (no secret depends on it)
+    client: Client  # the service; its limits are those of one request
+    requests: Iterator[BatchRequest]  # what is asked, in this order
+    concurrency: int
+    retries: Retries
+    # told every request that came to an end, one at a time; False where that does not count. What it raises
+    # ends all
+    keep: Callable[[BatchAnswer], bool]
+    counts: BatchCounts = field(default_factory=BatchCounts)
+    given_up: GivenUp | None = None
+    _taking: threading.Lock = field(default_factory=threading.Lock)
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _error: BaseException | None = None
+    _not_before: float = 0.0
+    _chance: random.Random = field(default_factory=random.Random)
 
     def run(self, tick: Callable[[BatchCounts], None]) -> None:
         """Until all requests came to an end, or it was given up; ``tick`` is called now and then.
@@ -105,7 +92,7 @@ class Asking:
         """
         workers = [
             threading.Thread(target=self._work, name=f"lingctl-batch-{number}", daemon=True)
-            for number in range(self._concurrency)
+            for number in range(self.concurrency)
         ]
         try:
             for worker in workers:
@@ -118,7 +105,7 @@ class Asking:
             # After Ctrl-C nobody waits for answers that are still to come; what has come is kept whole.
             self._ended.set()
             with self._keeping:
-                self._keep = _nobody
+                self.keep = _nobody
         if self._error:
             raise self._error
 
@@ -134,14 +121,14 @@ class Asking:
 
     def _next(self) -> BatchRequest | None:
         with self._taking:
-            return next(self._requests, None)
+            return next(self.requests, None)
 
     def _note(self, answer: BatchAnswer) -> None:
         with self._keeping:
-            if not self._keep(answer):
+            if not self.keep(answer):
                 return
             self.counts.note(answer)
-            enough = max(_LEAST_IN_A_ROW, self._concurrency)
+            enough = max(_LEAST_IN_A_ROW, self.concurrency)
             if answer.trouble and self.counts.in_a_row >= enough:
                 self._give_up(GivenUp(answer.trouble, answer.custom_id, self.counts.in_a_row))
 
@@ -153,7 +140,7 @@ class Asking:
         """What came of a request in the end; None where all were given up meanwhile."""
         tried = answered = 0
         while self._may_go_on():
-            answer = self._client.post(request.url, request.body)
+            answer = self.client.post(request.url, request.body)
             tried += 1
             response, trouble = judged(answer)
             if trouble is None:
@@ -164,7 +151,7 @@ class Asking:
             if fault_of(trouble) == "busy" and self.counts.answered > answered:
                 # It answers others: this one waits for its turn, however long that takes.
                 tried, answered = 1, self.counts.answered
-            wait = self._retries.wait(trouble, headers, tried, self._chance)
+            wait = self.retries.wait(trouble, headers, tried, self._chance)
             if ends_all(trouble) and (wait is None or not trouble.no_service):
                 self._give_up(GivenUp(trouble, request.custom_id))
                 return None

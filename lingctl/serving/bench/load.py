@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lingctl.errors import ConnectError, UsageError
 from lingctl.remote.open_files import allow_open_files
@@ -57,7 +57,7 @@ def run_load(
         UsageError: more connections than this machine allows one process.
     """
     _allow_files((pace.concurrency or len(bodies)) + _SPARE_FILES, required=pace.concurrency is not None)
-    load = _Load(target, bodies, limits or _LIMITS, tick)
+    load = _Load(target, bodies, limits or _LIMITS, tick, [RequestOutcome(n) for n in range(len(bodies))])
     with _quiet_collector():
         cpu, wall = time.process_time(), _now()
         asyncio.run(load.run(pace, seed))
@@ -78,18 +78,17 @@ def resolve(place: tuple[str, int]) -> tuple[str, int]:
     return str(found[0]), int(found[1])
 
 
+@dataclass(slots=True)
 class _Load:
-    def __init__(
-        self, target: Target, bodies: Sequence[dict[str, object]], limits: Limits, tick: Tick
-    ) -> None:
-        self._target = target
-        self._bodies = bodies
-        self._limits = limits
-        self._tick = tick
-        self._idle: list[StreamConnection] = []
-        self._busy: dict[StreamConnection, RequestOutcome] = {}
-        self._done = self._failed = 0
-        self.outcomes = [RequestOutcome(index) for index in range(len(bodies))]
+    _target: Target
+    _bodies: Sequence[dict[str, object]]
+    _limits: Limits
+    _tick: Tick
+    outcomes: list[RequestOutcome]
+    _idle: list[StreamConnection] = field(default_factory=list)
+    _busy: dict[StreamConnection, RequestOutcome] = field(default_factory=dict)
+    _done: int = 0
+    _failed: int = 0
 
     async def run(self, pace: Pace, seed: int) -> None:
         watch = asyncio.create_task(self._watch())

@@ -14,6 +14,7 @@ from lingctl.serving.bench.sweep import NO_LIMITS, SweepLimits, Trial, best
 TIME_COLUMNS = ("", "mean", "p50", "p90", "p99", "max")
 SWEEP_COLUMNS = ("concurrency", "requests/s", "output tokens/s", "TTFT p90 ms", "TPOT p90 ms", "limit")
 _CURVE = tuple(range(101))
+_BUCKETS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +170,14 @@ def _curve(values: list[float]) -> list[tuple[float, float]]:
     return [(share, percentile(ordered, share)) for share in _CURVE]
 
 
-def _over_time(outcomes: Sequence[RequestOutcome], buckets: int = 60) -> list[tuple[float, float]]:
+def _over_time(outcomes: Sequence[RequestOutcome]) -> list[tuple[float, float]]:
     moments = [at for outcome in outcomes for at in outcome.token_at]
     start = min(outcome.sent_at for outcome in outcomes)
-    width = max((max(moments) - start) / buckets, 1e-9)
-    counts = [0] * (buckets + 1)
+    width = max((max(moments) - start) / _BUCKETS, 1e-9)
+    counts = [0] * (_BUCKETS + 1)
     for at in moments:
         counts[int((at - start) / width)] += 1
-    return [(round(n * width, 6), count / width) for n, count in enumerate(counts[:buckets])]
+    return [(round(n * width, 6), count / width) for n, count in enumerate(counts[:_BUCKETS])]
 
 
 def _sweep_charts(trials: Sequence[Trial], limits: SweepLimits) -> list[Chart]:

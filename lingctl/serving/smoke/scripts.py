@@ -16,6 +16,7 @@ _CHINESE = frozenset("的是我一不在有人这中大为上个国和地到以�
 # One letter of these says as much as several Latin ones.
 _WEIGHTS = {"HAN": 3, "HIRAGANA": 2, "KATAKANA": 2, "HANGUL": 2}
 _ENOUGH_WORDS = 12
+_LONGEST_LOOP = 24
 _ENOUGH_HAN = 24
 
 
@@ -50,7 +51,7 @@ def units(text: str) -> list[str]:
     return text.split()
 
 
-def loop_length(text: str, longest: int = 24) -> int:
+def loop_length(text: str) -> int:
     """Length in units of a loop that fills most of the text; 0 where there is none.
 
     A loop counts when it comes round four times at least and four fifths of the text obey it.
@@ -59,7 +60,7 @@ def loop_length(text: str, longest: int = 24) -> int:
     if len(seen) == 1 and len(text) >= 8:
         # One unbroken run, e.g. "!!!!!!!!" or "aaaaaaaa": look at its characters.
         seen = list(text)
-    for length in range(1, min(longest, len(seen) // 4) + 1):
+    for length in range(1, min(_LONGEST_LOOP, len(seen) // 4) + 1):
         same = sum(a == b for a, b in zip(seen, seen[length:], strict=False))
         if same >= 0.8 * (len(seen) - length):
             return length

@@ -118,19 +118,18 @@ class _Spreading:
         if name not in self.givers:
             return node.ready(request)
         address = self.cluster.node(name).service_address
-        key = self.authority.issue(self._tls_name(name))
         gives = request._replace(host=address, port=self.options.port)
-        return node.ready(gives, self.authority.certificate, serve=key)
+        return node.ready(gives, **self._tls(name, "serve"))
 
     def _hand_over(self, name: str, ports: Mapping[str, int]) -> None:
         """Give a node its request, and its key where it needs one."""
-        node = self.nodes[name]
         request = self._request(name, ports)
-        if request.source in ("peer", "push"):
-            key = self.authority.issue(self._tls_name(name))
-            node.put_request(request, self.authority.certificate, fetch=key)
-        else:
-            node.put_request(request)
+        tls = self._tls(name, "fetch") if request.source in ("peer", "push") else {}
+        self.nodes[name].put_request(request, **tls)
+
+    def _tls(self, name: str, program: str) -> dict[str, bytes]:
+        """What a program of a node needs to prove itself, and to believe the others."""
+        return {"ca": self.authority.certificate, program: self.authority.issue(self._tls_name(name))}
 
     def _request(self, name: str, ports: Mapping[str, int]) -> Request:
         if name in self.found.heads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,27 @@ def receive_floats(link: socket.socket, shape: tuple[int, ...]) -> Floats:
     if len(data) != 4 * int(np.prod(shape)):
         raise LinkLost(f"{len(data)} bytes do not make {shape}")
     return np.frombuffer(data, dtype=np.float32).reshape(shape)
+
+
+def summed(links: Sequence[socket.socket], own: Floats, *, is_root: bool) -> Floats:
+    """The sum of what all ends of a star have, the same bits on each; without links one's own.
+
+    Args:
+        links: of the root to all others, of another one to the root alone.
+        own: what this end has.
+        is_root: whether all is added up here.
+    """
+    if not links:
+        return own
+    if not is_root:
+        send_floats(links[0], own)
+        return receive_floats(links[0], own.shape)
+    total = own
+    for link in links:
+        total = total + receive_floats(link, own.shape)
+    for link in links:
+        send_floats(link, total)
+    return total
 
 
 def _exactly(link: socket.socket, count: int) -> bytearray:

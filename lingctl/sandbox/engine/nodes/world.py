@@ -27,6 +27,7 @@ from lingctl.sandbox.engine.nodes.framing import (
     receive_json,
     send_floats,
     send_json,
+    summed,
 )
 from lingctl.sandbox.engine.nodes.hccl import Fabric
 from lingctl.sandbox.engine.settings.rank_table import RankTable, Server
@@ -224,7 +225,7 @@ class Group:
         is_master: whether partial sums meet here.
     """
 
-    def __init__(self, links: Sequence[tuple[str, socket.socket]], *, is_master: bool) -> None:
+    def __init__(self, links: Sequence[socket.socket], *, is_master: bool) -> None:
         self._links = list(links)
         self.is_master = is_master
         self._frozen = threading.Event()
@@ -237,29 +238,17 @@ class Group:
         """The sum of every node's partial result; the same bits on every node."""
         if self._frozen.is_set():
             wait_for_ever()
-        if not self._links:
-            return partial
-        if not self.is_master:
-            send_floats(self._links[0][1], partial)
-            return receive_floats(self._links[0][1], partial.shape)
-        total = partial
-        for _, link in self._links:
-            total = total + receive_floats(link, partial.shape)
-        for _, link in self._links:
-            send_floats(link, total)
-        return total
+        return summed(self._links, partial, is_root=self.is_master)
 
     def gather(self, own: Floats, widths: Sequence[int]) -> list[Floats]:
         """Master: its own columns and then every slave's. Slave: only its own, after sending them."""
         if self._frozen.is_set():
             wait_for_ever()
         if not self.is_master:
-            send_floats(self._links[0][1], own)
+            send_floats(self._links[0], own)
             return [own]
         rows = own.shape[0]
-        rest = [
-            receive_floats(link, (rows, width)) for (_, link), width in zip(self._links, widths, strict=True)
-        ]
+        rest = [receive_floats(link, (rows, width)) for link, width in zip(self._links, widths, strict=True)]
         return [own, *rest]
 
 
@@ -270,5 +259,5 @@ def group_of(table: RankTable | None, fabric: Fabric | None) -> Group:
     own = table.local
     others = [s for s in table.servers if s is not own] if own is table.master else [table.master]
     first = own.devices[0].rank
-    links = [(s.container_ip, fabric[(first, s.devices[0].rank)]) for s in others]
+    links = [fabric[(first, server.devices[0].rank)] for server in others]
     return Group(links, is_master=own is table.master)
