@@ -110,9 +110,8 @@ def bench(
         cluster = chosen_cluster(nodes, url, model)
         with asked_service(cluster, url, model, tls, listener) as service:
             report = bench_service(service, options, listener)
-    _show(
-        report, as_json
-    )  # before anything is written: that may fail, and the load would have been for nothing
+    # Before anything is written: that may fail, and the load would have been for nothing.
+    _show(report, as_json)
     if plot:
         _write_plot(plot, report)
     if results:
