@@ -253,9 +253,10 @@ def _report(error: LingctlError, cause: BaseException | None = None) -> int:
 
 
 def _say(error: LingctlError) -> int:
+    from lingctl.output.documents import document_printed
     from lingctl.output.errors import print_error, print_error_document
 
     print_error(error)
-    if "--json" in sys.argv:
+    if "--json" in sys.argv and not document_printed():
         print_error_document(error)
     return error.exit_status

@@ -9,6 +9,7 @@ from lingctl.output.screen.harmless import json_text
 from lingctl.output.screen.terminal import answer_file
 
 DOCUMENT_VERSION = 1
+_printed = False
 
 
 def document(kind: str, content: Mapping[str, object]) -> dict[str, object]:
@@ -18,7 +19,14 @@ def document(kind: str, content: Mapping[str, object]) -> dict[str, object]:
 
 def print_json(kind: str, content: Mapping[str, object]) -> None:
     """Print one document and nothing else; all of it, or, where it cannot be made, nothing."""
+    global _printed
     answer_file(json_text(document(kind, content)))
+    _printed = True
+
+
+def document_printed() -> bool:
+    """Whether the one document of this command is printed: what fails behind it is told to people alone."""
+    return _printed
 
 
 def print_json_line(kind: str, content: Mapping[str, object]) -> None:

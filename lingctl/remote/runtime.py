@@ -31,15 +31,18 @@ def image_command(runtime: Runtime, image: str) -> Command:
 
 def elsewhere_command(runtime: Runtime, container: str) -> Command:
     """Ask whether a container of that name runs under another runtime; ``read_elsewhere`` reads it."""
-    others = [other for other in RUNTIMES.values() if other.program != runtime.program]
-    words = [word for other in others for word in (other.program, other.alive)]
+    words = [word for other in _others(runtime) for word in (other.program, other.alive)]
     return runtime_script(runtime, _ELSEWHERE, container, *words, title="look under other runtimes")
 
 
-def read_elsewhere(answer: str | None) -> dict[Runtime, bool]:
+def read_elsewhere(runtime: Runtime, answer: str | None) -> dict[Runtime, bool]:
     """The other runtimes under which the container runs (true), or that do not tell (false); None is for an
     answer that did not come, or broke off."""
     lines = [line.split() for line in (answer or "").splitlines()]
     if answer is None or not all(len(words) == 2 and words[0] in RUNTIMES for words in lines):
-        return dict.fromkeys(RUNTIMES.values(), False)  # what makes no sense tells nothing of any
+        return dict.fromkeys(_others(runtime), False)  # what makes no sense tells nothing of any
     return {RUNTIMES[program]: word == "runs" for program, word in lines}
+
+
+def _others(runtime: Runtime) -> list[Runtime]:
+    return [other for other in RUNTIMES.values() if other.program != runtime.program]

@@ -343,6 +343,10 @@ def test_what_was_measured_is_shown_also_where_it_cannot_be_kept(engine, tmp_pat
     (tmp_path / "all.jsonl").symlink_to("/dev/full")
     words = ("bench", "--url", engine.service_url, "--requests", "2", "--results", "all.jsonl")
     sizes = ("--concurrency", "2", "--output-len", "4", "--input-len", "16", "--warmup", "0")
-    done = forked.run(*words, *sizes, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = forked.run(*words, *sizes, cwd=tmp_path, env=environment)
     assert "2 of 2 answered" in done.stdout
+    assert done.returncode == 1 and "disk-full" in done.stderr, done.stderr
+    done = forked.run(*words, *sizes, "--json", cwd=tmp_path, env=environment)
+    assert json.loads(done.stdout)["document"] == "bench"  # one document, and none of the error behind it
     assert done.returncode == 1 and "disk-full" in done.stderr, done.stderr

@@ -84,14 +84,14 @@ def check_network(
         from lingctl.flows.run.page_file import check_page
 
         check_page(html, "--html", over="" if force else "check-network")
-    from lingctl.flows.network.saved import judge_saved, save_answers
-
-    report = judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
+    report = _judge_saved(saved) if saved else _ask(nodes, node, mesh, mesh_seconds)
     from lingctl.findings import Verdict
     from lingctl.output.screen.terminal import say
     from lingctl.output.verbs.network import print_network, print_network_json
 
     if save:
+        from lingctl.flows.network.saved import save_answers
+
         save_answers(report, save)
         say(f"The raw answers are in {save}; judge them again with: lingctl check-network --from {save}")
     if as_json:
@@ -122,6 +122,12 @@ def _write_page(path: Path, report: NetworkReport, nodes: Path | None, saved: Pa
     command = shlex.join(["lingctl", *sys.argv[1:]])
     of = PageHead(what, command, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", __version__)
     write_page(path, "--html", network_page(report, of, *network_rows(report)))
+
+
+def _judge_saved(folder: Path) -> NetworkReport:
+    from lingctl.flows.network.saved import judge_saved
+
+    return judge_saved(folder)
 
 
 def _ask(nodes: Path | None, node: list[str] | None, mesh: Mesh, mesh_seconds: float) -> NetworkReport:

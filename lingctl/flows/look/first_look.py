@@ -95,9 +95,8 @@ def first_look(group: Group, cluster: Cluster, look: Look, *, joined: bool = Fal
         return answers
 
     records = group.all(seen)
-    refuse_elsewhere(
-        site, {name: elsewhere_in(record.answers.get("elsewhere")) for name, record in records.items()}
-    )
+    others = {name: record.answers.get("elsewhere") for name, record in records.items()}
+    refuse_elsewhere(site, {name: elsewhere_in(site.runtime, answer) for name, answer in others.items()})
     daemons = {name: _daemon(record.answers.get("daemon"), site, name) for name, record in records.items()}
     programs = {name: _program(record.answers.get(WEIGHTS), name) for name, record in records.items()}
     said = {name: there for name, (there, _) in programs.items()}

@@ -58,14 +58,15 @@ def need_container_nowhere_else(group: Group, site: Site) -> None:
 
     def ask(connection: Connection) -> dict[Runtime, bool]:
         asked = connection.run(elsewhere_command(site.runtime, site.container), timeout=60)
-        return read_elsewhere(asked.checked(connection.node).stdout)
+        return read_elsewhere(site.runtime, asked.checked(connection.node).stdout)
 
     refuse_elsewhere(site, group.all(ask))
 
 
-def elsewhere_in(answer: Answer | None) -> dict[Runtime, bool]:
+def elsewhere_in(runtime: Runtime, answer: Answer | None) -> dict[Runtime, bool]:
     """What a probe's answer to ``elsewhere_command`` says; one that failed says nothing."""
-    return read_elsewhere(answer.stdout if answer is not None and answer.exit_status == 0 else None)
+    said = answer.stdout if answer is not None and answer.exit_status == 0 else None
+    return read_elsewhere(runtime, said)
 
 
 def refuse_elsewhere(site: Site, found: Mapping[str, Mapping[Runtime, bool]]) -> None:

@@ -186,7 +186,7 @@ def _save(path: Path, conversation: Conversation) -> str:
         path.touch(_MODE, exist_ok=False)
         try:
             write_file(path, content, _MODE)
-        except OSError:
+        except BaseException:  # Ctrl-C too
             path.unlink()  # of that name there was nothing: another /save may take it
             raise
     except FileExistsError:

@@ -80,12 +80,18 @@ NEEDLESS = {
     "convert": ("paramiko", "cryptography", "yaml", "jinja2", "http.client", "numpy", "unittest"),
     "deploy": ("jinja2", "numpy", "modelscope", "requests", "invoke", "asyncio", "unittest"),
     "sandbox": ("paramiko", "numpy", "yaml", "jinja2", "http.client", "unittest"),
+    # What judges is loaded while nodes are logged in to.
+    "check-network": ("lingctl.flows.network.check", "jinja2", "numpy", "modelscope", "requests"),
 }
 
 
 @pytest.mark.parametrize("verb", NEEDLESS)
 def test_a_verb_loads_nothing_that_it_does_not_need(verb, tmp_path):
-    words = {"convert": ["convert", "nothing"], "sandbox": ["sandbox", "status", "--dir", "nothing"]}
+    words = {
+        "convert": ["convert", "nothing"],
+        "sandbox": ["sandbox", "status", "--dir", "nothing"],
+        "check-network": ["check-network", "--nodes", "nothing"],
+    }
     code = (
         f"import sys; sys.argv = ['lingctl', *{words.get(verb, [verb])!r}]\n"
         "from lingctl.cli.app import main\n"

@@ -141,7 +141,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def elsewhere() -> dict[str, bool]:
     done = LocalConnection("node1").run(elsewhere_command(PODMAN, "lingctl-ling")).checked("node1")
-    return {other.program: runs for other, runs in read_elsewhere(done.stdout).items()}
+    return {other.program: runs for other, runs in read_elsewhere(PODMAN, done.stdout).items()}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_characters_that_were_cut_in_two_are_whole_again(pieces, text):
     shown.encode()
 
 
-def test_a_conversation_that_cannot_be_saved_leaves_its_name_free(tmp_path):
+def test_a_conversation_that_cannot_be_saved_leaves_its_name_free(tmp_path, monkeypatch):
     file = tmp_path / "talk.json"
 
     class Saving(Silent):
@@ -101,6 +101,14 @@ def test_a_conversation_that_cannot_be_saved_leaves_its_name_free(tmp_path):
     half, whole = Saving(), Saving()
     chat(conversation("http://127.0.0.1:1", system="half a character: \udc80"), half)
     assert half.notes == ["not saved"] * 2 and not file.exists()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr("lingctl.flows.serve.chat.write_file", interrupted)
+        chat(conversation("http://127.0.0.1:1"), Saving())
+    assert not file.exists()
     chat(conversation("http://127.0.0.1:1"), whole)
     assert whole.notes == ["saved", f"{file} is there already"]
     assert file.stat().st_mode & 0o777 == 0o600

@@ -61,7 +61,7 @@ def look_at_node(connection: Connection, look: Look, cluster: Cluster) -> SeenNo
         0 if gone else whole_number(counted.stdout.strip() if counted else ""),
         None if isinstance(listeners, Unread) else _ports(listeners, cluster, connection.node),
         None if isinstance(rows, Unread) else rows,
-        elsewhere_in(answers.get("elsewhere")),
+        elsewhere_in(site.runtime, answers.get("elsewhere")),
     )
 
 
