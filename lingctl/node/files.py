@@ -142,8 +142,8 @@ def sync_folder(path: str) -> None:
 
 
 def free_space(path: str) -> int:
-    """Bytes that this user may still write where ``path`` is or will be."""
-    while not os.path.exists(path):
+    """Bytes that this user may still write where ``path`` is or will be. Raises OSError: see ``kind_of``."""
+    while kind_of(path) == "absent":
         path = os.path.dirname(os.path.abspath(path))
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize

@@ -35,7 +35,7 @@ def make_folder(path: str) -> None:
         with contextlib.suppress(FileExistsError):  # made by another one meanwhile
             os.mkdir(folder, FOLDER_MODE)
             _set_mode(folder)
-    if not os.path.isdir(path):
+    if kind_of(path) != "folder":
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     if not missing and not os.path.islink(path) and not os.stat(path).st_mode & stat.S_ISVTX:
         _set_mode(path)

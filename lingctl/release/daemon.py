@@ -79,7 +79,7 @@ def need_known(state: DaemonState, node: str) -> DaemonState:
     """
     if state.unknown:
         raise NodeError(
-            "it is not known whether the daemon runs: the container runtime does not tell",
+            "it is not known whether the daemon runs",
             where=node,
             evidence=state.unknown,
             code="daemon-unknown",

@@ -300,7 +300,9 @@ def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "five", "5 XB", "-5GB", "0", "999", "5iB", "1e9", "9" * 400 + "T"])
+@pytest.mark.parametrize(
+    "text", ["", "five", "5 XB", "-5GB", "0", "999", "5iB", "1e9", "9" * 400 + "T", "5\u212a"]
+)
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(Trouble) as caught:
         parse_size(text)

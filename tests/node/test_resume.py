@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lingctl.node.files import free_space
+from lingctl.node.folders import make_folder
 from lingctl.node.trouble import Trouble
 from tests.node.checkpoints import INDEX, assert_same, load, model, run, save, stopped_midway
 
@@ -379,6 +382,40 @@ def test_other_weights_in_the_way_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("may_mount")
+def test_a_shard_that_cannot_be_looked_at_is_not_taken_for_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = save(tmp_path / "in", model())
+    run(source, tmp_path / "out", max_shard_size=SMALL)
+    look, broken = os.stat, str(tmp_path / "out" / shards(tmp_path / "out")[1])
+
+    def fail(path: str | int, **more: bool) -> os.stat_result:
+        if path == broken:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return look(path, **more)
+
+    monkeypatch.setattr(os, "stat", fail)
+    for force in (False, True):
+        with pytest.raises(Trouble) as caught:
+            run(source, tmp_path / "out", max_shard_size=SMALL, force=force)
+        assert (caught.value.code, caught.value.where) == ("disk-error", broken)
+
+
+@pytest.mark.parametrize("where", ["in/notes.dat", "out"])
+def test_a_link_in_a_circle_is_told_and_neither_left_out_nor_called_no_folder(
+    where: str, tmp_path: Path
+) -> None:
+    source = save(tmp_path / "in", model())
+    circle = tmp_path / where
+    circle.symlink_to(circle.name)
+    with pytest.raises(Trouble, match="symbolic links") as caught:
+        run(source, tmp_path / "out")
+    assert (caught.value.code, caught.value.where) == ("system", str(circle))
+    for ask in (make_folder, free_space):
+        with pytest.raises(OSError, match="symbolic links"):
+            ask(str(circle))
+
+
 def test_force_removes_nothing_where_the_new_output_does_not_fit(tmp_path: Path) -> None:
     source = save(tmp_path / "in", {"w": torch.rand(8_000_000)})
     script = (

@@ -530,6 +530,35 @@ def test_a_flipped_bit_in_a_deflated_member_is_found_too(tmp_path: Path) -> None
     assert "/data/3" in problem.where
 
 
+def test_a_tensor_that_the_index_leaves_out_is_read_too_and_damage_in_it_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path, {**model(), "rotary.inv_freq": torch.ones(64)}) / "pytorch_model.bin"
+    index = {"metadata": {}, "weight_map": dict.fromkeys(model(), path.name)}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    assert full(tmp_path).state == "sound"
+    data = path.read_bytes()
+    ones = torch.ones(64).numpy().tobytes()
+    path.write_bytes(data.replace(ones, bytes([ones[0] ^ 1]) + ones[1:]))
+    (problem,) = full(tmp_path).problems
+    assert (problem.code, problem.what.partition(" is")[0]) == ("record-damaged", "a tensor")
+
+
+@pytest.mark.parametrize("look", [quick, full])
+def test_a_file_of_the_manifest_that_cannot_be_looked_at_is_not_called_missing(
+    look: Callable[[Path], Verified], copy: Callable[[str], Path]
+) -> None:
+    folder = copy("lite-safetensors")
+    (folder / "extra").mkdir()
+    notes = folder / "extra" / "notes.dat"
+    notes.write_text("as it was")
+    make_manifest(str(folder), lambda event: None)
+    notes.unlink()
+    (problem,) = look(folder).problems
+    assert (problem.where, problem.code) == ("extra/notes.dat", "file-missing")
+    notes.symlink_to(notes.name)
+    with pytest.raises(OSError, match="symbolic links"):
+        look(folder)
+
+
 def test_what_deploy_changes_is_a_note(copy: Callable[[str], Path]) -> None:
     folder = copy("plus-safetensors")
     make_manifest(str(folder), lambda event: None)
@@ -577,6 +606,15 @@ def test_modes_are_named_and_set(copy: Callable[[str], Path]) -> None:
     assert wrong_modes(str(folder)) == ()
     assert (folder / "sub").stat().st_mode & 0o777 == 0o750
     assert (folder / "config.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_that_cannot_be_followed_is_not_left_out_of_the_modes(copy: Callable[[str], Path]) -> None:
+    folder = copy("lite-safetensors")
+    (folder / "extra").mkdir()
+    (folder / "extra" / "notes.dat").symlink_to("notes.dat")
+    for look in (wrong_modes, set_modes):
+        with pytest.raises(OSError, match="symbolic links"):
+            look(str(folder))
 
 
 def test_links_are_not_followed_when_modes_are_set(copy: Callable[[str], Path], tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _die_before(number):
     def counted(function):
         def call(*args, **kwargs):
             nonlocal left
-            is_reading = function is opening and not args[1] & os.O_CREAT
+            is_reading = function is opening and not args[1] & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC)
             left -= not is_reading
             if left < 0:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
-from lingctl.engine.words.log_lines import stamp_of
+from lingctl.engine.words.log_lines import Stamp, stamp_of
 
 _PROCESS = re.compile(r"\[pid: ?(\d+)\]|\(\w+ pid=(\d+)\)")
 _HEAD = 200
@@ -22,17 +23,24 @@ def line_time(line: str, offset: timedelta, near: datetime | None = None) -> dat
     Args:
         near: some time of these days: a line without a year is of the year that brings it closest.
     """
-    stamp = stamp_of(line[:_HEAD])
+    return _moment(stamp_of(line[:_HEAD]), offset, near)
+
+
+def _moment(stamp: Stamp | None, offset: timedelta, near: datetime | None) -> datetime | None:
     if stamp is None or (near is None and not stamp.with_year):
         return None
-    years = [near.year + more for more in (-1, 0, 1)] if near is not None and not stamp.with_year else [0]
     try:
         zone = timezone(offset if stamp.offset is None else stamp.offset)
     except ValueError:  # digits that are no zone
         return None
-    told = [one.time for year in years if (one := stamp_of(line[:_HEAD], year)) is not None]
-    times = [time.replace(microsecond=0, tzinfo=zone) for time in told]
-    return min(times, key=lambda time: abs(time - near) if near else timedelta(), default=None)
+    printed = stamp.time.replace(microsecond=0, tzinfo=zone)
+    if near is None or stamp.with_year:
+        return printed
+    times = []
+    for year in (near.year - 1, near.year, near.year + 1):
+        with suppress(ValueError):  # no day of that year
+            times.append(printed.replace(year=year))
+    return min(times, key=lambda time: abs(time - near), default=None)
 
 
 @dataclass(slots=True)
@@ -58,12 +66,12 @@ class LineFilter:
 
     def __call__(self, line: str) -> bool:
         """Whether the line is wanted."""
-        printed = line_time(line, self.offset, self.near)
+        stamp = stamp_of(line[:_HEAD])
+        printed = _moment(stamp, self.offset, self.near)
         if printed is not None:
             self.time = printed
             self._recent = self.since is None or printed >= self.since
-        begins = printed is not None or stamp_of(line[:_HEAD]) is not None
-        self._note_rank(line, begins=begins)
+        self._note_rank(line, begins=stamp is not None)
         return self._recent and self._mine
 
     def _note_rank(self, line: str, *, begins: bool) -> None:

@@ -17,6 +17,9 @@ from lingctl.remote.connection import Connection
 from lingctl.remote.group import Group
 from lingctl.remote.runtime import call, version_command
 
+# In any other a process may be there and hold cards: one that is paused holds them.
+_NOTHING_RUNS = ("absent", "created", "configured", "initialized", "exited", "stopped", "dead", "removing")
+
 
 def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:
     """Stop the daemons and their containers; weights, files and containers stay for the next deploy.
@@ -48,17 +51,18 @@ def _stop_step(connection: Connection, site: Site) -> Step:
     name, runtime, node = site.container, site.runtime, connection.node
     look = call(runtime, "inspect", "--format", "{{.State.Status}}", name, title="look at the container")
     looked = connection.run(look, timeout=30)
-    if not looked.ok and not is_absent(looked.stderr):
+    status = looked.stdout.strip() if looked.ok else "absent" if is_absent(looked.stderr) else ""
+    if not status:
         answers = connection.run(version_command(runtime), timeout=30)
         if not answers.ok:
             raise runtime_down(runtime, node, answers.last_words())
         raise container_unreadable(node, looked.last_words())
-    status = looked.stdout.strip() if looked.ok else "absent"
     title = f"stop the daemon and container {name}"
-    if status != "running":
+    if status in _NOTHING_RUNS:
         return Step(Stage.STOP, node, title, "in place", f"the container is {status}")
     actions = (
         Run(stop_command(site, node), stop_seconds(site)),
         Run(call(runtime, "stop", "-t", 10, name), 60),
     )
-    return Step(Stage.STOP, node, title, "change", "it runs", actions, interrupts=True)
+    reason = "it runs" if status == "running" else f"it is {status}"
+    return Step(Stage.STOP, node, title, "change", reason, actions, interrupts=True)

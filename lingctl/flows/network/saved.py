@@ -57,11 +57,11 @@ def save_answers(report: NetworkReport, folder: Path) -> None:
         UsageError: it cannot be written.
         NodeError: its disk is full.
     """
-    if is_there(folder) and any(folder.iterdir()) and not is_there(folder / _INDEX):
-        raise ConfigurationError(
-            "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
-        )
     with told_if_unwritten(folder, "name another folder: --save DIR"):
+        if is_there(folder) and any(folder.iterdir()) and not is_there(folder / _INDEX):
+            raise ConfigurationError(
+                "the folder holds other files", where=str(folder), remedy="name an empty or a new folder"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in answer_files(report).items():
             write_inside(folder, name, content)

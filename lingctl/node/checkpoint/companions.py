@@ -6,7 +6,7 @@ import filecmp
 import os
 from typing import List, NamedTuple, Sequence, Tuple
 
-from lingctl.node.files import copy_file
+from lingctl.node.files import copy_file, kind_of
 from lingctl.node.folders import inside, need_open, visible
 
 _WEIGHTS = (
@@ -39,10 +39,10 @@ def find_companions(folder: str, weights: Sequence[str]) -> Companions:
     Links to files are followed, as download caches use them; links to folders are not.
 
     Raises:
-        OSError: a folder below cannot be read: what is in it is not nothing.
+        OSError: a folder below cannot be read, or a link cannot be followed: what is there is not nothing.
     """
     paths = [os.path.join(here, name) for here, files in visible(folder) for name in files]
-    found = [os.path.relpath(path, folder) for path in paths if os.path.isfile(path)]
+    found = [os.path.relpath(path, folder) for path in paths if kind_of(path) == "file"]
     names = [name for name in found if not name.endswith(_WEIGHTS) and name not in weights]
     return Companions(tuple(names), sum(os.path.getsize(os.path.join(folder, name)) for name in names))
 

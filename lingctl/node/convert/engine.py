@@ -117,7 +117,7 @@ def _check_target(checkpoint: Checkpoint, target: str) -> None:
             code="target-in-source",
             exit_status=2,
         )
-    if os.path.lexists(target) and not os.path.isdir(target):
+    if os.path.lexists(target) and kind_of(target) != "folder":
         raise Trouble(
             "is not a folder",
             where=target,

@@ -13,7 +13,7 @@ from lingctl.node.checkpoint.folder import Checkpoint
 from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.convert.plan import ConversionPlan, Shard, plan_shards
 from lingctl.node.convert.receipt import is_proved, read_receipt
-from lingctl.node.files import opened
+from lingctl.node.files import kind_of, opened
 from lingctl.node.folders import need_open
 from lingctl.node.trouble import Trouble
 
@@ -75,7 +75,7 @@ def plan_job(source: Checkpoint, target: str, options: Options) -> Job:
 
 def look_at_target(job: Job) -> Job:
     """The same job, for what is in the target folder now."""
-    present = os.listdir(job.target) if os.path.isdir(job.target) else []
+    present = os.listdir(job.target) if kind_of(job.target) == "folder" else []
     names = {shard.name for shard in job.plan.shards}
     receipt = read_receipt(job.target)
     noted = receipt.shards if receipt and receipt.plan == job.plan.digest else {}
@@ -110,7 +110,7 @@ def look_at_target(job: Job) -> Job:
 
 
 def _looks_right(path: str, shard: Shard) -> bool:
-    if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) != shard.size:
+    if os.path.islink(path) or kind_of(path) != "file" or os.path.getsize(path) != shard.size:
         return False
     return _begin(path, len(shard.header)) == shard.header
 

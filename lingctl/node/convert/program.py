@@ -49,7 +49,7 @@ def parse_size(text: str) -> int:
     Raises:
         Trouble: not a size, or smaller than 1 KB.
     """
-    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE)
+    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
     what, size = "is not a size", 0
     if found and (found.group(2) or not found.group(3)):
         power = " KMGT".index(found.group(2).upper() or " ")

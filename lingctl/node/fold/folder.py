@@ -20,6 +20,7 @@ from lingctl.node.checkpoint.index import INDEX
 from lingctl.node.files import (
     copy_file,
     file_state,
+    kind_of,
     need_space,
     part_name,
     read_json,
@@ -147,7 +148,7 @@ def _is_done(job: _Job) -> bool:
     noted = _receipt(job.target)
     try:
         state = file_state(os.stat(os.path.join(job.target, job.head_file)))
-        there = all(os.path.exists(os.path.join(job.target, name)) for name in (*job.linked, *job.copied))
+        there = all(kind_of(os.path.join(job.target, it)) != "absent" for it in (*job.linked, *job.copied))
     except FileNotFoundError:
         return False
     config, _ = read_config(job.target)

@@ -12,7 +12,7 @@ import stat
 from shlex import quote
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from lingctl.node.files import FILE_MODE, FOLDER_MODE
+from lingctl.node.files import FILE_MODE, FOLDER_MODE, kind_of
 from lingctl.node.folders import is_shared, need_folder, planted, visible
 from lingctl.node.trouble import Trouble
 
@@ -89,7 +89,7 @@ def _all(folder: str) -> Iterator[Tuple[str, str]]:
     """Name and path of the folder and of all that is in it, but for hidden names: nobody loads these."""
     for here, files in visible(folder):
         for path in (here, *(os.path.join(here, name) for name in files)):
-            if path == here or os.path.isfile(path):
+            if path == here or kind_of(path) == "file":
                 yield os.path.relpath(path, folder), path
 
 

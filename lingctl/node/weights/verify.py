@@ -135,7 +135,8 @@ def _damaged_records(checkpoint: Checkpoint, report: Report) -> Tuple[Trouble, .
 
     def one(record: Record) -> Optional[Trouble]:
         workers.check()
-        found = _damage(record, repr(owners[(record.path, record.member)]))
+        owner = owners.get((record.path, record.member))  # none where the index does not list its tensor
+        found = _damage(record, repr(owner) if owner is not None else "")
         meter.add(record.size)
         return found
 
@@ -158,7 +159,7 @@ def _damage(record: Record, tensor: str) -> Optional[Trouble]:
 
 def _sums(folder: str, contents: Contents, manifest: Optional[Manifest], report: Report) -> Manifest:
     names = set(contents.files) | set(manifest or {})
-    present = sorted(name for name in names if os.path.isfile(os.path.join(folder, name)))
+    present = sorted(name for name in names if kind_of(os.path.join(folder, name)) == "file")
     return sum_files(folder, present, report)
 
 
@@ -167,7 +168,7 @@ def _changed(folder: str, manifest: Manifest, sums: Optional[Manifest]) -> Itera
     for name, entry in manifest.items():
         path = os.path.join(folder, name)
         what = evidence = ""
-        if not (os.path.isfile(path) if sums is None else name in sums):
+        if not (kind_of(path) == "file" if sums is None else name in sums):
             yield Trouble("is missing", where=name, remedy="download or copy it again", code="file-missing")
         elif sums is None and os.path.getsize(path) != entry.size:
             what = "does not have the size in the manifest"
@@ -175,7 +176,7 @@ def _changed(folder: str, manifest: Manifest, sums: Optional[Manifest]) -> Itera
         elif sums is not None and sums[name].sha256 != entry.sha256:
             what = "is not what it was when the manifest was made"
             evidence = f"SHA-256 {sums[name].sha256}, manifest {entry.sha256}"
-        edited_by_deploy = name == "config.json" and os.path.exists(f"{path}.bak")
+        edited_by_deploy = name == "config.json" and kind_of(f"{path}.bak") != "absent"
         if what and not edited_by_deploy:
             remedy = "download or copy this file again"
             yield Trouble(what, where=name, evidence=evidence, remedy=remedy, code="file-differs")

@@ -11,8 +11,9 @@ told=''
 if [ -z "$told" ]; then
   # Where no container runs, no daemon does. A runtime that does not tell says nothing of one: it may serve.
   if state=$("$runtime" inspect --format "{{.State.Status}}" "$2" 2>&1); then
+    # Podman's warnings may stand before the state.
     case $state in
-      exited | created | dead | stopped | configured) told=dead ;;
+      *exited | *created | *dead | *stopped | *configured | *initialized) told=dead ;;
       *) [ -e "$4" ] || inside "$@" ;;
     esac
     told=${told:-unknown the container runs, and nothing can be run in it}
@@ -21,7 +22,9 @@ if [ -z "$told" ]; then
   fi
 fi
 # Without it, the daemon counts as stopped on request: only where it is known not to be there.
-digest=$(LC_ALL=C sed -n 1p "$4" 2>&1) ||
-  case $digest in *"No such file"*) digest='' ;; *) told="unknown $digest" digest='' ;; esac
+if ! digest=$(sed -n 1p "$4" 2>/dev/null); then
+  said=$(LC_ALL=C sed -n 1p "$4" 2>&1 >/dev/null)
+  case $said in *"No such file"*) ;; *) told="unknown $(echo "$said" | tail -n 1)" ;; esac
+fi
 echo "$told"
 echo "$digest"

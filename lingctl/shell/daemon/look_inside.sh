@@ -3,6 +3,8 @@
 # cannot be read tells nothing: the daemon may serve.
 . ./alive.sh
 start=$2
-pid=$(LC_ALL=C cat "$1" 2>&1) ||
-  case $pid in *"No such file"*) pid= ;; *) echo "unknown $pid" && exit 0 ;; esac
+if ! pid=$(cat "$1" 2>/dev/null); then
+  said=$(LC_ALL=C cat "$1" 2>&1 >/dev/null)
+  case $said in *"No such file"*) ;; *) echo "unknown $(echo "$said" | tail -n 1)" && exit 0 ;; esac
+fi
 if [ -n "$pid" ] && alive; then echo "alive $pid"; else echo dead; fi

@@ -11,7 +11,7 @@ said=$(LC_ALL=C stat -L "$2" 2>&1 >/dev/null) || {
   echo "$said" >&2
   exit 1
 }
-size=$(wc -c <"$2")
+size=$(wc -c <"$2") || exit 1
 ending() { if [ "$size" -le "$2" ]; then cat "$1"; else tail -c "$2" "$1" | tail -n +2; fi; }
 searched=$4
 case $1 in +*) searched=all ;; esac

@@ -12,7 +12,7 @@ import pytest
 from lingctl.ascend.cards.hccn import Tls
 from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.ascend.unread import Unread
-from lingctl.errors import ConfigurationError, ConnectError, NotAskedError
+from lingctl.errors import ConfigurationError, ConnectError, NotAskedError, UsageError
 from lingctl.events import Event, ignore
 from lingctl.findings import Verdict
 from lingctl.flows.network import probe
@@ -177,6 +177,13 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
     report = _check(folder, CheckOptions("off"))
     with pytest.raises(ConfigurationError, match="other files"):
         save_answers(report, folder)
+
+
+def test_a_folder_whose_files_cannot_be_listed_is_told_with_another_to_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="Not a directory") as caught:
+        save_answers(judged(Scope(()), {}), tmp_path / "file")
+    assert caught.value.remedy == "name another folder: --save DIR"
 
 
 def test_spoilt_files_are_refused_with_their_place(folder: Path) -> None:

@@ -71,6 +71,14 @@ def test_a_console_that_cannot_be_looked_at_is_not_called_absent(cluster: Cluste
     assert "nothing was started" not in caught.value.evidence and "ls -l" in caught.value.remedy
 
 
+def test_a_console_that_cannot_be_read_is_not_shown_as_an_empty_one(cluster: Cluster):
+    Path(cluster.layout.console).mkdir(parents=True)  # there, and nothing can be read from it
+    for wanted in (WantedLogs(), WantedLogs(pattern="ERROR")):
+        with pytest.raises(NodeError) as caught:
+            shown(cluster, wanted)
+        assert "Is a directory" in caught.value.evidence and "ls -l" in caught.value.remedy
+
+
 CONSOLE = """\
 2026-11-28 10:00:00,000 [INFO] [pid: 1] rank: 0 begins
 2026-11-28 10:00:01,000 [ERROR] [pid: 2] rank: 1 cannot: {"a": [1]}

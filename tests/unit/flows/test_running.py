@@ -93,6 +93,8 @@ def test_smoke_test_does_not_ask_for_text_where_a_node_is_lost(second, monkeypat
     assert "node2" in found["generate", ""].message
     assert found["daemon", "node2"].verdict is (Verdict.FAILURE if second else Verdict.UNKNOWN)
     assert found["daemon", "node1"].verdict is Verdict.PASS
+    # Cards of a node without a daemon hold nothing because of that.
+    assert {node for check, node in found if check == "memory"} == {"node1"}
     assert report.exit_status == (1 if second else 3)
 
 

@@ -49,6 +49,31 @@ def test_only_a_container_that_is_known_not_to_run_needs_no_stop(cluster: Cluste
 
 
 @pytest.mark.parametrize(
+    ("said", "state", "reason"),
+    [
+        ("echo exited", "in place", "the container is exited"),
+        ("echo created", "in place", "the container is created"),
+        ("echo initialized", "in place", "the container is initialized"),
+        ("echo level=warning >&2; echo running", "change", "it runs"),
+        ("echo paused", "change", "it is paused"),
+        ("echo restarting", "change", "it is restarting"),
+    ],
+)
+def test_what_may_hold_the_cards_in_a_container_is_to_be_stopped(
+    cluster: Cluster, tmp_path: Path, said: str, state: str, reason: str
+) -> None:
+    docker(tmp_path, said)
+    assert [(step.state, step.reason) for step in stop(cluster).steps] == [(state, reason)]
+
+
+def test_a_container_without_a_state_is_not_one_that_does_not_run(cluster: Cluster, tmp_path: Path) -> None:
+    docker(tmp_path, "true")
+    with pytest.raises(NodeError) as caught:
+        stop(cluster)
+    assert caught.value.code == "container-unreadable"
+
+
+@pytest.mark.parametrize(
     ("version", "code"), [("echo 20.10", "container-unreadable"), ("echo no >&2; exit 1", "docker-down")]
 )
 def test_a_container_that_its_runtime_does_not_tell_of_may_run(

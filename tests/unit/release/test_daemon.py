@@ -120,6 +120,30 @@ def test_a_daemon_is_not_called_dead_or_stopped_where_its_files_cannot_be_read(c
     stop(cluster)
 
 
+def test_what_the_loader_says_of_every_program_is_no_part_of_the_daemons_files(cluster, monkeypatch):
+    pid = start(cluster, "sleep 60")
+    monkeypatch.setenv("LD_PRELOAD", "/nowhere/libjemalloc.so")  # a warning from each program that is started
+    seen = look(cluster)
+    path = Path(cluster.layout.pid)
+    kept = path.rename(path.with_name("kept"))
+    path.mkdir()
+    without = look(cluster)
+    path.rmdir()
+    kept.rename(path)
+    assert stop(cluster) == ""
+    assert (seen.pid, seen.started) == (pid, "d1g35t")
+    assert (without.pid, without.started) == (None, "d1g35t") and "Is a directory" in without.unknown
+
+
+@pytest.mark.parametrize(("state", "known"), [("exited", True), ("running", False)])
+def test_the_state_of_a_container_is_understood_behind_a_warning_of_its_runtime(
+    cluster, tmp_path, state, known
+):
+    said = f"echo level=warning >&2; echo {state}"
+    (tmp_path / "tools/docker").write_text(f'#!/bin/sh\n[ "$1" = inspect ] || exit 1\n{said}\n')
+    assert (look(cluster).pid, look(cluster).unknown == "") == (None, known)
+
+
 def test_a_daemon_that_died_is_not_seen_but_was_started(cluster):
     pid = start(cluster, "sleep 60")
     os.kill(pid, 9)

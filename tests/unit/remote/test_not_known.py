@@ -62,3 +62,16 @@ def test_no_record_is_removed_while_it_is_not_known_which_release_runs(tmp_path:
     assert node.run(script(shell("change/prune"), str(releases), str(started), 2)).exit_status == 0
     left = sorted(one.name.split(".")[1] for one in releases.iterdir())
     assert left == (["d0", "d3", "d4"] if known else ["d0", "d1", "d2", "d3", "d4"])
+
+
+def test_the_record_of_the_release_that_runs_is_kept_whatever_the_loader_says_of_every_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases, started = tmp_path / "releases", tmp_path / "started"
+    releases.mkdir()
+    for number in range(4):
+        (releases / f"2026010{number}-000000-aaaa.d{number}.json").touch()
+    started.write_text("d0\n")
+    monkeypatch.setenv("LD_PRELOAD", "/nowhere/libjemalloc.so")
+    node.run(script(shell("change/prune"), str(releases), str(started), 2)).checked("node1")
+    assert sorted(one.name.split(".")[1] for one in releases.iterdir()) == ["d0", "d2", "d3"]

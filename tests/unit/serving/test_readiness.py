@@ -42,7 +42,7 @@ STOPPING = answer(503)
 STOPPED_ENGINE = http_trouble(
     500,
     b'{"error":"Failed to enqueue inferRequest. Engine has been stopped. Cannot add request.",'
-    b'"error_type":"Incomplete Piece"}',
+    b'"error_type":"Incomplete Generation"}',
 )
 
 

@@ -73,13 +73,14 @@ class Agent:
                 client.connect(self.path)
                 client.sendall(string(request))
                 with client.makefile("rb") as stream:
-                    length = int.from_bytes(stream.read(4), "big")
-                    if not 0 < length < _MOST_BYTES:
+                    head = stream.read(4)
+                    length = int.from_bytes(head, "big")
+                    if len(head) == 4 and not 0 < length < _MOST_BYTES:
                         raise AgentError("it answers what makes no sense")
                     answer = stream.read(length)
             except TimeoutError as error:
                 raise AgentSilentError(f"no answer within {seconds:g} s") from error
-        if len(answer) < length:
+        if len(head) < 4 or len(answer) < length:
             raise AgentError("the agent ends the connection")
         if answer[0] != expected:
             raise AgentError("the agent refuses")

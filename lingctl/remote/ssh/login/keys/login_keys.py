@@ -13,7 +13,6 @@ from pathlib import Path
 from lingctl.errors import ConnectError
 from lingctl.inventory.given_file import with_home
 from lingctl.inventory.ssh.target import NO_KEY_FILES, USUAL_KEYS, SshTarget
-from lingctl.paths import is_there
 from lingctl.remote.ssh.login.keys.agent import Agent, AgentError, AgentKey, AgentSilentError
 from lingctl.remote.ssh.login.keys.key_files import (
     PASSPHRASE_VARIABLE,
@@ -57,6 +56,7 @@ class _File:
     blob: bytes
     certificates: list[bytes] = field(default_factory=list)
     sign: Sign | None = None
+    there: bool = True
     trouble: KeyFileError | None = None
 
 
@@ -113,7 +113,7 @@ def _look(path: Path) -> _File:
         private = load_private(path)
         file.blob, file.sign = private.blob, private.sign
     except FileNotFoundError:
-        file.trouble = KeyFileError("it does not exist")
+        file.there = False
     except KeyFileError as error:
         file.trouble = error
     return file
@@ -122,13 +122,12 @@ def _look(path: Path) -> _File:
 def _why_not(file: _File, target: SshTarget, node: str) -> str:
     """Why a file cannot be used; an error where hosts.yaml names it."""
     path, shown = file.path, shlex.quote(str(file.path))
-    exists = is_there(path)
-    if not target.keys and not exists:
+    if not target.keys and not file.there:
         return ""
-    if not exists and not file.blob:
+    if not file.there and not file.blob:
         what, code = f"key file {path} does not exist", "login-key-missing"
         remedy = "correct ssh.key in hosts.yaml, or make one: ssh-keygen -t ed25519"
-    elif public_key(path) or not exists:
+    elif public_key(path) or not file.there:
         what, code = f"the agent does not hold the key of {path}", "login-key-not-in-agent"
         remedy = f"ssh-add {shlex.quote(str(path).removesuffix('.pub'))}; what it holds: ssh-add -L"
     elif isinstance(file.trouble, KeyLockedError):
