@@ -18,10 +18,12 @@ NAME = Path("/.dockerenv")
 _FOLDER = STATE / "holders"
 
 
-def begin(container: str) -> None:
-    """Tell that a container runs, as long as this process does."""
+def begin(container: str) -> int:
+    """Tell that a container runs, until the descriptor that is given is closed or this process ends."""
     _FOLDER.mkdir(exist_ok=True)
-    fcntl.flock(os.open(_FOLDER / container, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_SH)
+    life = os.open(_FOLDER / container, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(life, fcntl.LOCK_SH)
+    return life
 
 
 def hold(cards: Iterable[int]) -> bool:
