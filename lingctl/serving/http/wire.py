@@ -110,6 +110,11 @@ class ResponseReader:
             elif self._unpacker.eof:
                 return
 
+    @property
+    def missing(self) -> int:
+        """Bytes of the body that are still to come, where its length was told."""
+        return 0 if self._chunked else max(0, self._left)
+
     def end(self) -> bool:
         """The connection was closed; whether that is the body's proper end."""
         # Behind the last chunk nothing of the body comes (RFC 9112, 8): some close right there.

@@ -92,7 +92,7 @@ def test_interim_answers_without_end_are_cut_off():
 
 
 @contextmanager
-def answering(wire):
+def answering(wire, *, stays=True):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -100,7 +100,8 @@ def answering(wire):
             with connection:
                 connection.recv(65536)
                 connection.sendall(wire)
-                connection.recv(1)
+                if stays:
+                    connection.recv(1)
 
         threading.Thread(target=serve, daemon=True).start()
         yield Address("http", "127.0.0.1", server.getsockname()[1], "")
@@ -117,3 +118,16 @@ def test_whoever_reads_slowly_is_not_taken_for_a_silent_service():
                 if got < 100_000:
                     time.sleep(0.4)
     assert got == 200_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"Content-Length: 9\r\n\r\nok", "7 bytes early"),
+        (b"Transfer-Encoding: chunked\r\n\r\n9\r\nok", "early"),
+    ],
+)
+def test_how_much_of_an_answer_is_missing_is_told_where_it_is_known(answer, told):
+    with answering(b"HTTP/1.1 200 OK\r\n" + answer, stays=False) as address:
+        *_, last = stream(HttpRequest(address, "GET", "/"), Limits())
+    assert str(last) == f"closed: the answer ends {told}"
