@@ -72,7 +72,6 @@ def bench(
 
     Exit status: 0 every request answered, 3 some failed or no concurrency kept the limits, 1 none answered.
     """
-    from lingctl.flows.run.whole_file import told_if_unwritten
     from lingctl.flows.serve.bench import BenchOptions, bench_service
     from lingctl.output.documents import document
     from lingctl.output.progress import progress
@@ -115,6 +114,8 @@ def bench(
     if plot:
         _write_plot(plot, report)
     if results:
+        from lingctl.flows.run.whole_file import told_if_unwritten
+
         with told_if_unwritten(results, "name another file: --results FILE"):
             keep_result(results, document("bench", {"options": options.as_json(), **report.as_json()}))
     raise typer.Exit(report.exit_status)

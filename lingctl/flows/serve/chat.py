@@ -10,7 +10,6 @@ from typing import Protocol
 
 from lingctl import interrupts
 from lingctl.errors import UsageError
-from lingctl.flows.run.whole_file import write_file
 from lingctl.flows.serve.asked_service import AskedService, met, no_answer
 from lingctl.inventory.given_file import with_home
 from lingctl.serving.chat import ChatOptions, Conversation
@@ -180,6 +179,8 @@ def _remark(answer: Streamed) -> str:
 
 def _save(path: Path, conversation: Conversation) -> str:
     """Write the conversation, for its owner alone; an existing file stays. What became of it, in words."""
+    from lingctl.flows.run.whole_file import write_file  # few save, and all wait for their prompt
+
     text = json.dumps(conversation.as_json(), ensure_ascii=False, indent=2) + "\n"
     try:
         content = text.encode()

@@ -123,7 +123,7 @@ def test_a_conversation_that_cannot_be_saved_leaves_its_name_free(tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:
-        once.setattr("lingctl.flows.serve.chat.write_file", interrupted)
+        once.setattr("lingctl.flows.run.whole_file.write_file", interrupted)
         chat(conversation("http://127.0.0.1:1"), Saving())
     assert not file.exists()
     chat(conversation("http://127.0.0.1:1"), whole)
