@@ -81,6 +81,22 @@ def test_silence_and_time_limits_are_no_facts(reader: object) -> None:
     assert isinstance(late, Unread)
 
 
+def test_a_ping_whose_time_ran_out_is_no_fact_although_its_counts_stand_there() -> None:
+    counts = "3 packets transmitted, 3 received, 0.00% packet loss\n"
+    assert ping.read_ping(Answer(counts, "", 1)) == ping.Ping(3, 3)
+    assert isinstance(ping.read_ping(Answer(counts, "", 124)), Unread)
+    assert isinstance(ping.read_ping(Answer(counts[:-1], "", 0)), Unread)
+
+
+def test_a_file_that_cannot_be_read_is_told_as_one() -> None:
+    absent = "cat: /etc/hccn.conf: No such file or directory\n"
+    for reader in (conf.read_conf, versions.read_version):
+        told = reader(Answer("", absent, 1))
+        assert (
+            isinstance(told, Unread) and "file cannot be read" in told.text and absent.strip() in told.quote
+        )
+
+
 CARD_READERS = {
     "link": hccn.read_link,
     "address": hccn.read_address,

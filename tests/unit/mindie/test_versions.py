@@ -218,6 +218,13 @@ def test_a_large_value_is_shown_to_its_last_digit() -> None:
     assert shown["serving.max_input_tokens"] == "1234567"
 
 
+def test_a_shown_value_says_what_set_it() -> None:
+    cluster = make_cluster(serving={"port": 2000}, container={"image": "registry.example/mindie:3.0.0"})
+    sources = {one.name: one.source for one in engine_of(cluster).shown(cluster, {"mindie": "--mindie"})}
+    assert (sources["mindie"], sources["serving.port"]) == ("--mindie", "hosts.yaml")
+    assert (sources["container.image"], sources["container.privileged"]) == ("hosts.yaml", "default")
+
+
 def test_what_is_taken_over_is_among_the_shown_values() -> None:
     cluster = _cluster("2.0.RC2")
     shown = {one.name: one.value for one in engine_of(cluster).shown(cluster, {})}
