@@ -19,6 +19,8 @@ from lingctl.remote.wire.framing import Kept
 from lingctl.remote.wire.sent import sent
 
 LOCAL_NODE = "this machine"
+# What a command leaves in the background may hold its streams open: nobody waits for that any longer.
+_HELD_SECONDS = 5.0
 
 
 class LocalConnection(Connection):
@@ -53,9 +55,19 @@ class LocalConnection(Connection):
         if process.stdin is not None and content is not None:
             threading.Thread(target=_feed, args=(process.stdin, content), daemon=True).start()
         out, err = Kept(heard=on_output is not None), Kept(heard=on_output is not None)
+        failed = list[Exception]()
+
+        def hear(part: bytes) -> None:
+            out.take(part)
+            if on_output is not None and not failed:
+                try:
+                    on_output(part)
+                except Exception as error:  # raised where the command is waited for
+                    failed.append(error)
+
         drains = (
-            begun(lambda: _drain(process.stdout, on_output, out), "lingctl-out"),
-            begun(lambda: _drain(process.stderr, None, err), "lingctl-err"),
+            begun(lambda: _drain(process.stdout, hear), "lingctl-out"),
+            begun(lambda: _drain(process.stderr, err.take), "lingctl-err"),
         )
         try:
             status = process.wait(timeout)
@@ -72,13 +84,11 @@ class LocalConnection(Connection):
             with self._lock:
                 self._running.discard(process)
                 ended = self._closed
-            # What went on in the background may hold the streams open; nobody waits for that.
-            wait(drains, 5)
+            wait(drains, _HELD_SECONDS)
         if ended:
             raise self._lost(title)
-        for drain in drains:
-            if drain.done():
-                drain.result()
+        if failed:
+            raise failed[0]
         status = status if status >= 0 else 128 - status
         return Completed(command, status, out.text, err.text, out.truncated or err.truncated)
 
@@ -105,17 +115,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _drain(stream: IO[bytes] | None, listener: OutputListener | None, kept: Kept) -> None:
-    """Read a stream to its end, so that it cannot fill up and block the command. Raises what the listener
-    raised."""
+def _drain(stream: IO[bytes] | None, take: OutputListener) -> None:
+    """Read a stream to its end, so that it cannot fill up and block the command."""
     assert stream is not None
-    failed: Exception | None = None
     while part := os.read(stream.fileno(), 65536):
-        kept.take(part)
-        if listener is not None and failed is None:
-            try:
-                listener(part)
-            except Exception as error:  # raised where the command is waited for
-                failed = error
-    if failed is not None:
-        raise failed
+        take(part)

@@ -52,7 +52,7 @@ def up(directory: Path, request: Request, listener: Listener = ignore) -> Cluste
             code="sandbox-linux-only",
         )
     check(request)
-    layout = Layout(directory.resolve())
+    layout = _layout_in(directory)
     if _processes(layout):
         raise SandboxError(
             "a sandbox runs there already",
@@ -73,7 +73,7 @@ def down(directory: Path) -> bool:
     Raises:
         SandboxError: a process does not end.
     """
-    layout = Layout(directory.resolve())
+    layout = _layout_in(directory)
     found = _processes(layout)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
@@ -98,7 +98,7 @@ def running(directory: Path) -> ClusterState:
     Raises:
         SandboxError: none runs there.
     """
-    layout = Layout(directory.resolve())
+    layout = _layout_in(directory)
     if not _processes(layout) or not (layout.state / "cluster.json").exists():
         raise SandboxError(
             "no sandbox runs there",
@@ -108,6 +108,11 @@ def running(directory: Path) -> ClusterState:
     return load_cluster(layout.state)
 
 
+def _layout_in(directory: Path) -> Layout:
+    """Of a sandbox's directory; links that lead in a circle hold none, and are no defect."""
+    return Layout(Path(os.path.realpath(directory)))
+
+
 def break_node(directory: Path, name: str, fault: str) -> None:
     """Set a fault on a node; returns when the node has acted on it.
 
@@ -115,7 +120,7 @@ def break_node(directory: Path, name: str, fault: str) -> None:
         UsageError: no such node, fault or detail.
         SandboxError: no sandbox runs there, or the node does not act.
     """
-    state, layout = running(directory), Layout(directory.resolve())
+    state, layout = running(directory), _layout_in(directory)
     _known(state, name)
     if state.engine != "mindie" and find_fault(fault.partition("=")[0]).of_mindie:
         raise UsageError(
@@ -152,7 +157,7 @@ def heal(directory: Path, name: str | None = None, fault: str | None = None) -> 
         UsageError: no such node or fault.
         SandboxError: no sandbox runs there, or a node does not act.
     """
-    state, layout = running(directory), Layout(directory.resolve())
+    state, layout = running(directory), _layout_in(directory)
     healed_faults: list[tuple[str, str]] = []
     for node in state.nodes if name is None else [_known(state, name)]:
         pristine = load_pristine(node.name, layout.state)

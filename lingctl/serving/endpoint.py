@@ -42,8 +42,9 @@ class Address:
 
     @property
     def in_header(self) -> str:
-        """As the header ``Host`` names it."""
-        host = _in_url(self.host if self.host.isascii() else self.host.encode("idna").decode())
+        """As the header ``Host`` names it, where the zone of an address means nothing (RFC 6874, 4)."""
+        host = self.host.partition("%")[0] if ":" in self.host else self.host
+        host = _in_url(host if host.isascii() else host.encode("idna").decode())
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property

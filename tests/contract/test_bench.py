@@ -66,18 +66,18 @@ def send(url, count=20, pace=None, dialect=CHAT, limits=None, tls=None):
 
 
 def test_a_closed_loop_keeps_so_many_open():
-    with fast_server(tokens=5, step_ms=5) as url:
-        load = send(url, 60, Pace(concurrency=6))
+    with fast_server(tokens=5, step_ms=40) as url:
+        load = send(url, 30, Pace(concurrency=6))
     assert all(outcome.ok and len(outcome.token_at) == 5 for outcome in load.outcomes)
     edges = [(o.sent_at, 1) for o in load.outcomes] + [(o.ended_at, -1) for o in load.outcomes]
     open_at_once = itertools.accumulate(change for _, change in sorted(edges))
     assert max(open_at_once) == 6
     found = measure(load)
     assert found.counted
-    assert found.output_tokens == 300
-    # A step of the server is 5 ms, and so is the gap between tokens.
-    assert found.itl.p50 == pytest.approx(5, abs=1.5)
-    assert found.tpot.p50 == pytest.approx(found.itl.mean, abs=1.5)
+    assert found.output_tokens == 150
+    # A step of the server is 40 ms, and so is the gap between tokens, but for what a busy machine adds.
+    assert found.itl.p50 == pytest.approx(40, abs=12)
+    assert found.tpot.p50 == pytest.approx(found.itl.mean, abs=12)
 
 
 def test_connections_are_there_before_the_first_request_is_sent(monkeypatch):

@@ -180,6 +180,15 @@ def test_one_that_is_refused_takes_no_other_with_it(place: Path):
     assert len(noted(place, "asked")) < 30
 
 
+def test_fewer_than_one_request_at_a_time_is_one_and_no_end_without_answers(place: Path):
+    send(place, "one", "two")
+    for number, chunk in enumerate(("0", "-1")):
+        (place / "answers.jsonl").unlink(missing_ok=True)
+        status, events = run(place, "--chunk", chunk)
+        assert status == 0 and answers(events) == {0: 200, 1: 200}
+        assert noted(place, "asked")[2 * number :] == [["one"], ["two"]]
+
+
 def test_what_was_answered_before_is_told_again_and_not_asked_again(place: Path):
     send(place, "one", "two", "kills", "four")
     status, events = run(place, "--chunk", "1")

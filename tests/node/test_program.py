@@ -129,6 +129,7 @@ def test_converts_and_checks_on_python39(python39: Path, pyz: Path, tmp_path: Pa
         (["weights", "verify", "/nowhere"], 2),
         (["weights", "modes", "/nowhere"], 2),
         (["weights", "manifest", "/nowhere"], 2),
+        (["prove", "run", "/nowhere/one", "/nowhere/two"], 2),
         (["weights", "inspect", "/nowhere", "--json"], 0),
     ],
 )

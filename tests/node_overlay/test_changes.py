@@ -202,6 +202,7 @@ def test_a_record_that_is_none_is_named_with_what_to_do(root, records, name, sai
         with pytest.raises(Trouble, match="record of this tree cannot be read") as refused:
             do(action, root)
         assert (refused.value.code, refused.value.where) == ("overlay-record", str(folder / name))
+        assert "Overlay" not in refused.value.what  # no name of ours, and no word of Python's
 
 
 def test_whether_the_folder_is_mounted_is_never_guessed(root, monkeypatch):

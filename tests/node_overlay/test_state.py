@@ -1,7 +1,12 @@
 """What is seen in a tree, and which word it gets."""
 
+import errno
+import os
+
 import pytest
 
+from lingctl.node.overlay.store import OverlayJournal, Store
+from lingctl.node.overlay.swap import recover
 from lingctl.node.overlay.symbols import missing_names
 from lingctl.node.overlay.tree import Tree, find_root
 from lingctl.node.trouble import Trouble
@@ -19,6 +24,44 @@ def test_absent_then_partial_then_applied(root):
     assert state_of(root) == "partial"
     do("apply", root)
     assert _status(root)["good"] is True
+
+
+@pytest.mark.parametrize("path", ["models", "models/base/router.py", "models/bailing_moe"])
+def test_what_cannot_be_looked_at_is_not_taken_for_absent(path, root, monkeypatch):
+    do("apply", root)
+    _broken(root / path, monkeypatch)
+    for action in ("status", "revert"):
+        with pytest.raises(OSError, match="Input/output error"):
+            do(action, root)
+    monkeypatch.undo()
+    assert (root / "models" / "bailing_moe").is_dir()
+
+
+def test_what_a_killed_change_set_aside_is_kept_where_it_cannot_be_looked_at(root, monkeypatch):
+    do("apply", root)
+    target, work = root / "models" / "bailing_moe", root / ".lingctl-1"
+    (work / "old").parent.mkdir()
+    target.rename(work / "old")
+    tree = Tree(str(root))
+    Store(tree).keep_journal(OverlayJournal("revert", "1", after={"other.py": ""}))
+    with monkeypatch.context() as patch:
+        _broken(work / "old", patch)
+        with pytest.raises(OSError, match="Input/output error"):
+            recover(tree, Store(tree))
+    assert recover(tree, Store(tree)) == "undone"
+    assert target.is_dir() and not work.exists()
+
+
+def _broken(path, monkeypatch):
+    """The disk fails where this is looked at."""
+    look = os.stat
+
+    def fail(at, **more):
+        if at == str(path):
+            raise OSError(errno.EIO, "Input/output error", at)
+        return look(at, **more)
+
+    monkeypatch.setattr(os, "stat", fail)
 
 
 def test_an_extra_file_is_a_change(root):

@@ -35,6 +35,19 @@ def test_lite_from_bin_on_one_node(bare, modern_cluster):
     assert "node1 | Daemon start success!" in logs.stdout
 
 
+def test_a_card_that_another_container_uses_is_told_as_the_cause(modern_cluster):
+    shown = "-v /usr/local/sbin:/usr/local/sbin:ro -v /usr/local/Ascend/driver:/usr/local/Ascend/driver:ro"
+    image = modern_cluster.on("node1", "docker images --format '{{.Repository}}:{{.Tag}}'").stdout.strip()
+    assert modern_cluster.lingctl("stop", "--yes").status == 0
+    other = f"docker run -d --name other --device /dev/davinci0 {shown} {image} sleep infinity"
+    assert modern_cluster.on("node1", f"{other} && docker exec other npu-smi info").status == 0
+    try:
+        done = modern_cluster.lingctl("deploy", "--yes")
+    finally:
+        modern_cluster.on("node1", "docker rm -f other")
+    assert done.status == 1 and "(mindie-F30)" in done.stderr, done.said
+
+
 def test_a_daemon_that_dies_is_noticed_and_started_again(modern_cluster):
     modern_cluster.lingctl("deploy", "--yes")
     modern_cluster.on("node1", "docker exec lingctl-sandbox pkill -KILL -f mindieservice_daemon")

@@ -82,6 +82,25 @@ def test_npu_smi_in_a_container_shows_its_cards(node: Live) -> None:
     assert "Total Count                    : 8" in every
 
 
+def test_a_card_is_of_one_unprivileged_container_until_that_ends(node: Live) -> None:
+    mounts = "-v /usr/local/sbin:/usr/local/sbin:ro -v /usr/local/Ascend/driver:/usr/local/Ascend/driver:ro"
+    two, beside = "--device /dev/davinci2 --device /dev/davinci3", "--device /dev/davinci4"
+
+    def smi(cards: str) -> tuple[int, str]:
+        return run(node, f"docker run --rm {cards} {mounts} IMAGE npu-smi info")[:2]
+
+    run(node, f"docker run -d --name box {two} {mounts} IMAGE sleep infinity")
+    assert smi(two)[0] == 0, "to have it is not to use it"
+    assert run(node, "docker exec box npu-smi info")[0] == 0
+    status, said = smi("--device /dev/davinci3")
+    words = "dcmi model initialized failed, because the device is used. ret is -8020"
+    assert (status, said.splitlines()[1:]) == (172, [words])
+    assert run(node, "docker exec box npu-smi info")[0] == run(node, "npu-smi info")[0] == 0
+    assert smi(beside)[0] == smi("--privileged")[0] == 0
+    run(node, "docker kill box")
+    assert smi(two)[0] == 0
+
+
 def test_exec_passes_streams_status_and_input(node: Live) -> None:
     run(node, "docker run -d --name box IMAGE sleep infinity")
     assert run(node, "docker exec box sh -c 'echo out; echo err >&2; exit 9'") == (9, "out\n", "err\n")

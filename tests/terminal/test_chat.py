@@ -131,6 +131,15 @@ def test_a_script_asks(tmp_path: Path):
         assert "error: " in done.stderr
 
 
+def test_what_stands_before_an_answer_on_its_line_stays(tmp_path: Path):
+    with talking() as talker:
+        talker.says("I am Ling")
+        talker.ends()
+        asks = f"printf 'it says: '; {forked.LINGCTL} ask --url {talker.url} Who"
+        with terminal("/bin/sh", "-c", asks, cwd=tmp_path) as shown:
+            shown.until("^it says: I am Ling")
+
+
 def test_thoughts_in_the_text_of_an_answer_are_no_answer(tmp_path: Path):
     """Of services without a parser for them; the second is a model whose template opens the thoughts."""
     with talking() as talker:

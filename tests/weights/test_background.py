@@ -160,6 +160,38 @@ def test_a_program_that_has_not_told_its_number_yet_is_ended_too(
     assert set(sent) == {os.getpid()}
 
 
+@pytest.mark.parametrize("told", ["0", "-1", "9" * 20])
+def test_what_is_no_process_number_is_sent_no_signal(
+    told: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0 would be all of our own group."""
+    sent: list[int] = []
+    monkeypatch.setattr(background, "_STOP_SECONDS", 0.1)
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(pid))
+    lock = Path(place.inside("lock"))
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lock.write_text(told)
+        with pytest.raises(Trouble, match="not told there"):
+            background.stop(place)
+    assert sent == []
+
+
+def test_a_listed_file_that_cannot_be_looked_at_is_neither_missing_nor_wrong(place: Place) -> None:
+    files = (ListedFile("code/a.py", 1, "a" * 64),)
+    (Path(place.folder) / "code").mkdir()
+    assert [file.path for file in place.compare(files, recheck=False).missing] == ["code/a.py"]
+    circle = Path(place.folder) / "code" / "a.py"
+    for where in (circle, circle.with_name("a.py.bak")):
+        circle.unlink(missing_ok=True)
+        circle.write_text("other")
+        where.unlink(missing_ok=True)
+        where.symlink_to(where.name)
+        for ask in (lambda: place.compare(files, recheck=False), lambda: worker.look(place, files)):
+            with pytest.raises(OSError, match="symbolic links"):
+                ask()
+
+
 _LETS_GO_AND_STAYS = """
 import signal, sys, time
 from lingctl.node.fetch.place import Place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -109,11 +109,13 @@ def talking(
     patience: float,
 ) -> Iterator[Conversation]:
     """A conversation with the service that is meant. Raises as ``conversation_with``."""
+    from lingctl.events import ignore
     from lingctl.flows.serve.chat import conversation_with
     from lingctl.output.progress import progress
 
     with ExitStack() as held:
-        with progress() as listener:  # nothing is drawn while somebody talks
+        # Nothing is drawn while somebody talks; and without nodes there is nothing to be drawn before.
+        with nullcontext(ignore) if cluster is None else progress() as listener:
             service = held.enter_context(asked_service(cluster, url, model, tls, listener))
             begun = conversation_with(service, options, kind=kind, patience=patience)
             conversation = held.enter_context(begun)

@@ -18,7 +18,7 @@ from lingctl.remote.group import Group
 from lingctl.remote.runtime import call, version_command
 
 # In any other a process may be there and hold cards: one that is paused holds them.
-_NOTHING_RUNS = ("absent", "created", "configured", "exited", "stopped", "dead", "removing")
+_NOTHING_RUNS = ("absent", "created", "configured", "initialized", "exited", "stopped", "dead", "removing")
 
 
 def stop(cluster: Cluster, person: Person, *, lock_wait: float = 0.0) -> Outcome[None]:

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from lingctl.node.fetch.check import check
 from lingctl.node.fetch.listing import HIDDEN, ListedFile
-from lingctl.node.files import FILE_MODE, file_state, read_json, sync_folder, write_whole
+from lingctl.node.files import FILE_MODE, file_state, kind_of, read_json, sync_folder, write_whole
 from lingctl.node.folders import inside, make_folder, need_no_links
 from lingctl.node.locked import held
 from lingctl.node.progress import Report
@@ -21,6 +21,7 @@ from lingctl.node.weights.manifest import FileSum, files_of, make_manifest, read
 
 _LOCK_SECONDS = 1.0
 UNTOLD = -1
+_LARGEST_PID = 1 << 22  # on Linux, pid_max
 _PARTS = (".incomplete", ".part", ".parallel_tmp")
 
 
@@ -99,7 +100,7 @@ class Place:
     def holder(self, name: str = "lock") -> Optional[int]:
         """Process id of who has the lock, so fills this folder, now; None when nobody does.
 
-        UNTOLD for one that has not written it down yet.
+        UNTOLD where it is not written down there, or not yet.
         """
         try:
             descriptor = os.open(self.inside(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -111,7 +112,8 @@ class Place:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             text = os.read(descriptor, 32).decode("ascii", "replace")
-            return int(text) if text.isdecimal() else UNTOLD
+            number = int(text) if text.isdecimal() else 0
+            return number if 0 < number <= _LARGEST_PID else UNTOLD
         finally:
             os.close(descriptor)
         return None
@@ -165,10 +167,10 @@ class Place:
         kept: List[ListedFile] = []
         for file in files:
             path = self.final(file)
-            if not os.path.lexists(path):
+            if kind_of(path) == "absent" and not os.path.islink(path):
                 missing.append(file)
             elif not self._is_right(path, file, known):
-                rewritten = os.path.isfile(path + ".bak") and check(path + ".bak", file, None)[0] is None
+                rewritten = kind_of(path + ".bak") == "file" and check(path + ".bak", file, None)[0] is None
                 (kept if rewritten else wrong).append(file)
         return Comparison(tuple(wrong), tuple(missing), tuple(kept))
 
@@ -200,7 +202,7 @@ class Place:
             shutil.rmtree(self.inside(name), ignore_errors=True)
 
     def _is_right(self, path: str, file: ListedFile, known: Dict[str, FileSum]) -> bool:
-        if not os.path.isfile(path):
+        if kind_of(path) != "file":
             return False
         entry = known.get(file.path)
         if file.sha256 and entry and entry.state == file_state(os.stat(path)):

@@ -175,9 +175,7 @@ def _quick_missing(place: Place, files: Tuple[ListedFile, ...]) -> Tuple[ListedF
 
     def there(file: ListedFile) -> bool:
         path = place.final(file)
-        if os.path.isfile(path) and os.path.getsize(path) == file.size:
-            return True
-        return os.path.isfile(path + ".bak") and os.path.getsize(path + ".bak") == file.size
+        return any(kind_of(it) == "file" and os.path.getsize(it) == file.size for it in (path, f"{path}.bak"))
 
     return tuple(file for file in files if not there(file))
 

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
         engine = _Engine(arguments)
         asked = requests(arguments.folder, parts)
         left = (entry for entry in asked if entry["number"] not in done)
-        while chunk := list(itertools.islice(left, arguments.chunk)):
+        while chunk := list(itertools.islice(left, max(1, arguments.chunk))):
             for entry in engine.answer(chunk):
                 answers.add(entry)
                 report({"event": "answer", **entry})

@@ -11,8 +11,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import Callable, ContextManager, Mapping, Optional, TypeVar
 
-from lingctl.node.files import read_json, sync_folder, write_whole
-from lingctl.node.folders import make_folder
+from lingctl.node.files import kind_of, read_json, sync_folder, write_whole
+from lingctl.node.folders import make_folder, walked
 from lingctl.node.locked import held
 from lingctl.node.overlay.tree import Tree
 from lingctl.node.trouble import Trouble
@@ -96,8 +96,9 @@ class Store:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
+            why = "it has not what lingctl writes there" if isinstance(error, TypeError) else error
             raise Trouble(
-                f"lingctl's record of this tree cannot be read: {error}",
+                f"lingctl's record of this tree cannot be read: {why}",
                 where=path,
                 remedy="look at it; without it lingctl cannot tell what to restore",
                 code="overlay-record",
@@ -108,7 +109,7 @@ class Store:
         if document is not None:
             make_folder(self.folder)
             write_whole(path, json.dumps(document, indent=1).encode())
-        elif os.path.exists(path):
+        elif kind_of(path) != "absent":
             os.unlink(path)
             sync_folder(self.folder)
 
@@ -144,7 +145,7 @@ def copy_folder(source: str, target: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     make_folder(os.path.dirname(target))
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for place, folders, files in os.walk(target):
+    for place, folders, files in walked(target):
         for name in folders + files:
             copied = os.path.join(place, name)
             own(copied, os.lstat(os.path.join(source, os.path.relpath(copied, target))))

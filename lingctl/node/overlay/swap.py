@@ -12,7 +12,7 @@ import os
 import shutil
 from typing import Callable, Mapping, Optional
 
-from lingctl.node.files import FOLDER_MODE, create, sync_folder
+from lingctl.node.files import FOLDER_MODE, create, kind_of, sync_folder
 from lingctl.node.overlay.store import OverlayJournal, Store, copy_folder, own
 from lingctl.node.overlay.tree import Tree, folder_files
 from lingctl.node.trouble import Trouble
@@ -76,7 +76,7 @@ def recover(tree: Tree, store: Store) -> str:
         store.keep_receipt(journal.receipt)
         word = "finished"
     else:
-        if os.path.isdir(old):
+        if kind_of(old) == "folder":
             # Where it had to be copied, the original may be half gone.
             shutil.rmtree(tree.target, ignore_errors=True)
             os.rename(old, tree.target)
@@ -104,7 +104,7 @@ def write_folder(folder: str, files: Mapping[str, bytes], like: os.stat_result) 
 
 
 def _end(tree: Tree, store: Store, work: str) -> None:
-    if os.path.lexists(work):
+    if kind_of(work) != "absent":
         shutil.rmtree(work)
         sync_folder(tree.root)
     store.keep_journal(None)

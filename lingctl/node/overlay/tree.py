@@ -8,7 +8,7 @@ import stat
 from glob import glob
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from lingctl.node.files import sha256_of
+from lingctl.node.files import kind_of, sha256_of
 from lingctl.node.folders import walked
 from lingctl.node.overlay.package import FOLDER, MODELS
 from lingctl.node.trouble import Trouble
@@ -33,7 +33,7 @@ class Tree:
         self.root = os.path.realpath(root)
         for part in ("", MODELS, f"{MODELS}/base"):
             place = os.path.join(self.root, part)
-            if os.path.islink(place.rstrip("/")) or not os.path.isdir(place):
+            if os.path.islink(place.rstrip("/")) or kind_of(place) != "folder":
                 raise Trouble(
                     f"this is no atb_llm package: it has no folder {part}"
                     if part
@@ -67,7 +67,7 @@ class Tree:
     def read(self, relative: str) -> Optional[bytes]:
         """Content of a file of the tree, or None where there is none."""
         place = self.path(relative)
-        if not os.path.isfile(place):
+        if kind_of(place) != "file":
             return None
         with open(place, "rb") as file:
             return file.read()
@@ -75,7 +75,7 @@ class Tree:
     def digest(self, relative: str) -> Optional[str]:
         """sha256 of a file of the tree, or None where there is none."""
         place = self.path(relative)
-        return sha256_of(place) if os.path.isfile(place) else None
+        return sha256_of(place) if kind_of(place) == "file" else None
 
     def mount(self) -> Optional[str]:
         """``read-only`` or ``writable`` if the overlay's folder is mounted from elsewhere, else None.
@@ -133,7 +133,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _is_root(place: str) -> bool:
-    return os.path.isdir(os.path.join(place, MODELS, "base"))
+    return kind_of(os.path.join(place, MODELS, "base")) == "folder"
 
 
 def folder_files(folder: str) -> Optional[Dict[str, str]]:
@@ -142,9 +142,10 @@ def folder_files(folder: str) -> Optional[Dict[str, str]]:
     Raises:
         Trouble: it is no folder, or holds anything but files and folders.
     """
-    if not os.path.lexists(folder):
+    kind = "link" if os.path.islink(folder) else kind_of(folder)
+    if kind == "absent":
         return None
-    if os.path.islink(folder) or not os.path.isdir(folder):
+    if kind != "folder":
         raise Trouble("this is in the place of the overlay's folder", where=folder, code="overlay-link")
     found = {}
     for path, status in walk(folder):

@@ -52,7 +52,9 @@ def run(arguments: argparse.Namespace, report: Report) -> Dict[str, object]:
     if arguments.action == "look":
         place = _place_of(arguments.request, arguments.work) if arguments.request else ""
         return _look(arguments.places, place, arguments.arrays)
-    (request,) = arguments.places
+    request, *more = arguments.places
+    if more:
+        raise Trouble("one request at a time", where=more[0], code="usage", exit_status=2)
     if arguments.action == "encode":
         return _encode(request)
     return _run(request, _place_of(request, arguments.work), arguments.arrays, report)

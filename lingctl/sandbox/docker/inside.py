@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lingctl.sandbox.card_holders import NAME
 from lingctl.sandbox.docker.store import Container
 from lingctl.sandbox.docker.streams import exit_status, tell
 from lingctl.sandbox.mounts import NEW_IPC, NEW_MOUNTS, NEW_UTS, die_with_parent, unshare
@@ -34,6 +35,7 @@ def be_container(container: Container, out: int, err: int, problem: int) -> NoRe
             socket.sethostname(container.hostname)
         root = container.folder / "root"
         _write_names(container, root / "etc")
+        (root / NAME.name).write_text("" if container.privileged else container.id)
         size = str(container.shm_size)
         enter_root(root, container.folder / "usr-local", _devices(container), _shown(container), size)
         os.dup2(out, 1)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from lingctl.sandbox import card_holders
 from lingctl.sandbox.docker.inside import be_container, become
 from lingctl.sandbox.docker.store import LOCK, Container, remove, set_run, started_ticks
 from lingctl.sandbox.docker.streams import exit_status, point, pump, tell
@@ -83,6 +84,7 @@ def supervise_container(container: Container, said: int, life: int, attach: bool
     point(0, os.devnull)
     (container.folder / "supervisor").write_text(f"{os.getpid()} {started_ticks(os.getpid())}")
     unshare(NEW_PIDS if container.network == "host" else NEW_PIDS | NEW_NET)
+    holds = card_holders.begin(container.id)
     out, err, problems = os.pipe(), os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -110,6 +112,7 @@ def supervise_container(container: Container, said: int, life: int, attach: bool
         point(2, os.devnull)
     _keep_log(container, out[0], err[0], life if attach else None)
     status = exit_status(os.waitpid(pid, 0)[1])
+    os.close(holds)  # before anybody hears of the end
     set_run(container, status="exited", pid=0, exit_code=status, finished_at=now())
     if container.auto_remove:
         with locked(LOCK):

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lingctl.sandbox.card_holders import hold
 from lingctl.sandbox.state import Card, NodeState, this_node
 from lingctl.sandbox.tools.card_processes import CardProcess, card_processes
 
@@ -33,6 +34,11 @@ def main(words: list[str]) -> int:
             "DrvMngGetConsoleLogLevel failed. (g_conLogLevel=3)\ndcmi module initialize failed. ret is -8005"
         )
         return 187
+    if not hold(card.id for card in cards):
+        # A user's capture: Ascend/cann-container-image 46.
+        text = "dcmi model initialized failed, because the device is used. ret is -8020"
+        print(f"DrvMngGetConsoleLogLevel failed. (g_conLogLevel=3)\n{text}")
+        return 172
     if words == ["info"]:
         return _table(node, [card for card in cards if card.available])
     if words == ["info", "-l"]:

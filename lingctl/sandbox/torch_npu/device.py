@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from lingctl.sandbox import state
-from lingctl.sandbox.engine.machine.surroundings import visible_cards
+from lingctl.sandbox.card_holders import hold
+from lingctl.sandbox.engine.machine.surroundings import own_cards, visible_cards
 from lingctl.sandbox.tools.card_processes import card_processes
 from lingctl.sandbox.torch_npu import words
 
@@ -33,8 +34,8 @@ def need_driver() -> None:
 
 
 def device_count() -> int:
-    """How many cards there are."""
-    return len(visible_cards())
+    """How many cards there are: none where another container has them, as a user saw it."""
+    return len(visible_cards()) if hold(own_cards()) else 0
 
 
 def is_available() -> bool:

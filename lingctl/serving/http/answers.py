@@ -110,6 +110,10 @@ class Joiner:
             whole, self._held = len(text), ""
         return self._tell(text[:whole])
 
+    def forget_half(self) -> None:
+        """What is held back comes again."""
+        self._held = ""
+
     def end(self) -> str:
         """What is left."""
         left, self._held = self._held, ""

@@ -24,7 +24,10 @@ class EventReader:
         try:
             return self._read(self._parser.feed(data))
         except MalformedStream as error:
-            return [ExchangeTrouble("malformed", str(error))]
+            found = self._read(error.before)
+            if not any(isinstance(piece, ExchangeTrouble) for piece in found):
+                found.append(ExchangeTrouble("malformed", str(error)))
+            return found
 
     def end(self) -> list[Piece | ExchangeTrouble]:
         """What is left of a stream whose connection told of its proper end; a Trouble if that is no end.
@@ -50,7 +53,7 @@ class EventReader:
         return words_in_stream(words) if words else None
 
     def _read(self, payloads: Sequence[bytes]) -> list[Piece | ExchangeTrouble]:
-        found = []
+        found: list[Piece | ExchangeTrouble] = []
         for payload in payloads:
             piece = parse_event(self._dialect, payload)
             found.append(piece)

@@ -133,7 +133,8 @@ def _answer(
         if not data and not reader.end():
             if not reader.status:
                 raise ConnectionResetError
-            yield ExchangeTrouble("closed", "the answer ends early", reader.status)
+            early = f"{reader.missing} bytes early" if reader.missing else "early"
+            yield ExchangeTrouble("closed", f"the answer ends {early}", reader.status)
             return
         body = reader.feed(data)
         if reader.status != headed:

@@ -9,6 +9,7 @@ there. Source: WHATWG HTML, "Server-sent events".
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 DONE = b"[DONE]"
@@ -24,7 +25,9 @@ _BARE_FIELDS = (b"data", b"event", b"id", b"retry")
 
 
 class MalformedStream(ValueError):
-    """Bytes that are not server-sent events."""
+    """Bytes that are not server-sent events; ``before`` are the payloads of those that stood before them."""
+
+    before: Sequence[bytes] = ()
 
 
 @dataclass(slots=True)
@@ -58,12 +61,16 @@ class SseParser:
         payloads: list[bytes] = []
         first, *others = data.split(b"\n")
         self._rest += first
-        for piece in others:
-            line, self._rest = bytes(self._rest), bytearray(piece)
-            self._take(line, payloads)
-        if self._held + len(self._rest) > LARGEST_EVENT:
-            start = self._data[0] if self._data else bytes(self._rest[:200])
-            raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(start)}")
+        try:
+            for piece in others:
+                line, self._rest = bytes(self._rest), bytearray(piece)
+                self._take(line, payloads)
+            if self._held + len(self._rest) > LARGEST_EVENT:
+                start = self._data[0] if self._data else bytes(self._rest[:200])
+                raise MalformedStream(f"an event of more than {LARGEST_EVENT} bytes: {_quote(start)}")
+        except MalformedStream as error:
+            error.before = payloads
+            raise
         return payloads
 
     def words(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lingctl.serving.http.answers import Joiner, Piece, Usage
+from lingctl.serving.http.answers import Joiner, Piece, Usage, joined
 from lingctl.serving.http.client import StreamEvent
 from lingctl.serving.trouble import ExchangeTrouble
 
@@ -101,12 +101,13 @@ class Hearing:
         if isinstance(piece, ExchangeTrouble):
             so_far.trouble = piece
             return
-        at, late = event.at - self._started, self._late(piece)
+        whole = None if piece.whole is None else joined([piece.whole])
+        at, late = event.at - self._started, self._late(whole or "")
         if not event.done:
             so_far.events += 1
             so_far.finish_reason = piece.finish_reason or so_far.finish_reason
             so_far.usage = piece.usage or so_far.usage
-            self.full_text = self.full_text if piece.whole is None else piece.whole
+            self.full_text = self.full_text if whole is None else whole
             if piece.has_tokens or late:
                 so_far.token_events += 1
                 so_far.first_token_seconds = so_far.first_token_seconds or at
@@ -129,12 +130,14 @@ class Hearing:
         seconds = time.perf_counter() - self._started
         return replace(self._so_far, text=text, reasoning=thoughts, tool_call=call, seconds=seconds)
 
-    def _late(self, piece: Piece) -> str:
+    def _late(self, whole: str) -> str:
         """In /infer the last token's text comes in the whole of the last event only."""
-        told = self._joiners["answer"].told if piece.whole else ""
-        return piece.whole[len(told) :] if piece.whole and piece.whole.startswith(told) else ""
+        told = self._joiners["answer"].told if whole else ""
+        return whole[len(told) :] if whole.startswith(told) else ""
 
     def _parts(self, piece: Piece, late: str) -> Iterator[ReplyPart]:
+        if late and not piece.text:
+            self._joiners["answer"].forget_half()  # the whole has all of that character
         said_by = {"thought": piece.reasoning, "answer": piece.text or late, "call": piece.tool_call}
         for kind, joiner in self._joiners.items():
             if said_by[kind] and (ready := joiner.feed(said_by[kind])):
@@ -150,6 +153,8 @@ class Hearing:
             yield ReplyPart("turn", "(these were thoughts)")
         if piece.reasoning and text:
             yield ReplyPart("answer", text)
+        if call := self._joiners["call"].feed(piece.tool_call):
+            yield ReplyPart("call", call)
 
 
 def gather(events: Iterable[StreamEvent]) -> Streamed:

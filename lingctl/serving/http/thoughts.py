@@ -120,14 +120,15 @@ class Thinking:
         if not over and any(tag.startswith(begins) for tag in _TAGS):
             self._held = True
             return "", ""
-        found = (_CLOSED_AT_THE_END if over else _CLOSED).search(text)
+        # Of a text with many tags all is looked through with each of them: that has to cost next to nothing.
+        found = (_CLOSED_AT_THE_END if over else _CLOSED).search(text) if _CLOSING in text else None
         before = text[: found.start()] if found else text
         if _OPENING in before or (found and before.count(_CODE) % 2):
             self._settled = True  # it speaks of the tags
             return "", text
         if found:
             return self._closed(before, text[found.end() :])
-        begun = None if over else _BEGINS.search(text)
+        begun = None if over else _BEGINS.match(text, text.rfind("<"))
         self._held = begun is not None
         return "", text[: begun.start()] if begun else text
 

@@ -23,6 +23,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;.*)?")
 _LINE_END = 2
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FOLD = re.compile(r"\r?\n[ \t]+")  # a field that goes on in the next line
 _WITHOUT_BODY = (204, 304)
 _PACKED = ("gzip", "x-gzip", "deflate")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -71,6 +72,7 @@ class ResponseReader:
     _left: int = -1
     _in_trailers: bool = False
     _between: int = 0
+    _packed: bool = False
     _unpacker: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -90,14 +92,12 @@ class ResponseReader:
         Raises:
             WireError: it is packed in a way that is not known here, or not as it says.
         """
-        way = self.headers.get("content-encoding", "").strip().lower()
-        if way in _PACKED:
-            return self._unpack(body)
-        if way not in ("", "identity"):
-            raise WireError(f"packed as {way[:40]!r}, which was not asked for")
-        return (body,)
+        return self._unpack(body) if self._packed else (body,)
 
     def _unpack(self, body: bytes) -> Iterator[bytes]:
+        way = self.headers["content-encoding"].lower()
+        if way not in _PACKED:
+            raise WireError(f"packed as {way[:40]!r}, which was not asked for")
         self._unpacker = self._unpacker or zlib.decompressobj(_GZIP_OR_ZLIB)
         while body:
             try:
@@ -110,9 +110,15 @@ class ResponseReader:
             elif self._unpacker.eof:
                 return
 
+    @property
+    def missing(self) -> int:
+        """Bytes of the body that are still to come, where its length was told."""
+        return 0 if self._chunked else max(0, self._left)
+
     def end(self) -> bool:
         """The connection was closed; whether that is the body's proper end."""
-        if self.status and not self._chunked and self._left < 0:
+        # Behind the last chunk nothing of the body comes (RFC 9112, 8): some close right there.
+        if self.status and (self._in_trailers or (not self._chunked and self._left < 0)):
             self.complete = True
         return self.complete
 
@@ -121,20 +127,27 @@ class ResponseReader:
         self._rest += data
         # Interim answers, such as "100 Continue", come before the one that counts.
         while end := _HEAD_END.search(self._rest, looked_at):
-            first, *lines = self._rest[: end.start()].decode("latin-1").split("\n")
+            first, *lines = _FOLD.sub(" ", self._rest[: end.start()].decode("latin-1")).split("\n")
             looked_at = 0
             protocol, _, rest = first.partition(" ")
             if not protocol.startswith("HTTP/1.") or not _STATUS.match(rest):
-                raise WireError(f"not an HTTP response: {first[:80]!r}")
+                raise WireError(f"not an HTTP response: {first[:80].rstrip()!r}")
             del self._rest[: end.end()]
             if not rest.startswith("1"):
-                parts = (line.partition(":") for line in lines)
-                self.headers = {name.strip().lower(): value.strip() for name, _, value in parts}
+                self._take_fields(lines)
                 self._understand(protocol, int(rest[:3]))
                 return
         self._count(len(data))
         if not self._rest.startswith(b"HTTP/1."[: len(self._rest)]):
             raise WireError(f"not an HTTP response: {self._rest[:80].decode('latin-1')!r}")
+
+    def _take_fields(self, lines: list[str]) -> None:
+        for line in lines:
+            name, _, value = line.partition(":")
+            name, value = name.strip().lower(), value.strip()
+            if name == "content-length" and self.headers.get(name, value) != value:
+                raise WireError(f"Content-Length {self.headers[name][:40]!r} and {value[:40]!r}")
+            self.headers[name] = value
 
     def _count(self, received: int) -> None:
         self._between += received
@@ -146,11 +159,12 @@ class ResponseReader:
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         length = self.headers.get("content-length", "")
         if length and not _LENGTH.fullmatch(length):
-            raise WireError(f"Content-Length {length!r}")
+            raise WireError(f"Content-Length {length[:40]!r}")
         self._left = int(length) if length and not self._chunked else -1
         if status in _WITHOUT_BODY:
             self._chunked, self._left = False, 0
         self.complete = self._left == 0
+        self._packed = self.headers.get("content-encoding", "").lower() not in ("", "identity")
         asked = self.headers.get("connection", "").lower()
         kept = asked == "keep-alive" if protocol == "HTTP/1.0" else asked != "close"
         self.may_reuse = kept and (self._chunked or self._left >= 0)

@@ -15,7 +15,8 @@ said() {
   shift
   { echo "\$ $*"; timeout 60 "$@"; echo "exit status $?"; echo; } >>"$out" 2>&1 </dev/null
 }
-# The container may write in the cluster's folder: what a link there leads to is no evidence of ours.
+# The container may write in the cluster's folder: what a link there leads to is no evidence of ours, a pipe would
+# be waited for, and a file may have no end.
 own() { [ -f "$1" ] && [ ! -L "$1" ]; }
 end_of() { [ -r "$1" ] && tail -c "$2" "$1" >"$3"; }
 end_of_own() { own "$1" && end_of "$@"; }
@@ -23,9 +24,9 @@ end_of_own() { own "$1" && end_of "$@"; }
 cp -rP "$cluster/release" lingctl/ 2>/dev/null
 cp -P "$cluster"/audit.log* lingctl/ 2>/dev/null
 for file in daemon.pid daemon.exit started last-started log-sizes; do
-  cp -P "$cluster/run/$file" lingctl/ 2>/dev/null
+  end_of_own "$cluster/run/$file" 5000000 "lingctl/$file"
 done
-start=$(sed -n 2p "$cluster/run/started" 2>/dev/null)
+start=$(sed -n 2p lingctl/started 2>/dev/null)
 timeout 60 "$runtime" exec "$name" sh -c "$look" sh "$cluster/run/daemon.pid" "$start" >lingctl/daemon.state 2>/dev/null
 end_of_own "$cluster/run/console.log" 20000000 "worker-$rank.log"
 end_of_own "$cluster/run/console.log.1" 5000000 lingctl/console-before.log

@@ -13,7 +13,7 @@ if [ -z "$told" ]; then
   if state=$("$runtime" inspect --format "{{.State.Status}}" "$2" 2>&1); then
     # Podman's warnings may stand before the state.
     case $state in
-      *exited | *created | *dead | *stopped | *configured) told=dead ;;
+      *exited | *created | *dead | *stopped | *configured | *initialized) told=dead ;;
       *) [ -e "$4" ] || inside "$@" ;;
     esac
     told=${told:-unknown the container runs, and nothing can be run in it}

@@ -53,6 +53,7 @@ def test_only_a_container_that_is_known_not_to_run_needs_no_stop(cluster: Cluste
     [
         ("echo exited", "in place", "the container is exited"),
         ("echo created", "in place", "the container is created"),
+        ("echo initialized", "in place", "the container is initialized"),
         ("echo level=warning >&2; echo running", "change", "it runs"),
         ("echo paused", "change", "it is paused"),
         ("echo restarting", "change", "it is restarting"),

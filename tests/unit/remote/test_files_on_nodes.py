@@ -201,6 +201,29 @@ def test_collect_takes_nothing_that_links_lead_to(
     assert "$6$" not in listed
 
 
+def test_collect_waits_for_no_pipe_and_packs_no_endless_file_of_the_container(
+    state: Path, docker: None
+) -> None:
+    (state / "run").mkdir(parents=True)
+    for name in ("daemon.exit", "started", "console.log"):
+        os.mkfifo(state / "run" / name)
+    (state / "run" / "last-started").write_text("d1g35t\n")
+    with (state / "run" / "log-sizes").open("wb") as endless:
+        endless.truncate(50_000_000)
+    inside = (shell("collect/inside"), shell("daemon/look_inside"))
+    words = (*inside, str(state), "demo", "0", "20M", "10", "1000000", "")
+    gather = runtime_script(DOCKER, shell("collect/gather"), *words)
+    packed = subprocess.run(["sh", "-c", gather.text], capture_output=True, check=True, timeout=30).stdout
+    listed = subprocess.run(["tar", "-tzvf", "-"], input=packed, capture_output=True, check=True).stdout
+    sizes = {
+        line.split()[-1].removeprefix("./"): int(line.split()[2]) for line in listed.decode().splitlines()
+    }
+    assert (
+        not sizes.keys() & {"lingctl/daemon.exit", "lingctl/started"} and sizes["lingctl/last-started"] == 7
+    )
+    assert sizes["lingctl/log-sizes"] <= 5_000_000
+
+
 @pytest.mark.parametrize("trouble", ["everybody may write", "another user's"])
 def test_no_change_begins_in_a_folder_that_others_decide_on(trouble: str, state: Path) -> None:
     state.parent.mkdir(parents=True)

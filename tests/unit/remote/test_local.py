@@ -51,6 +51,22 @@ def test_a_command_that_takes_too_long_is_ended():
     assert is_gone(int(heard[0]))
 
 
+def test_what_its_listener_raised_is_raised_though_something_holds_the_stream_open(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("lingctl.remote.local._HELD_SECONDS", 0.2)
+    heard: list[bytes] = []
+
+    def full(part: bytes) -> None:
+        heard.append(part)
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        node.run(script("sleep 20 & echo $!; sleep 0.1; echo more"), timeout=10, on_output=full)
+    os.kill(int(heard[0]), signal.SIGKILL)
+    assert len(heard) == 1
+
+
 def test_a_file_that_could_not_be_put_leaves_nothing_behind(tmp_path: Path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(NodeError) as caught:

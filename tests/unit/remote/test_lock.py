@@ -48,6 +48,23 @@ def test_it_is_free_after_it_was_given_back(state: str):
     assert lock.take(primary, state, lock.me("lingctl stop")) is None
 
 
+@pytest.mark.parametrize("odd", ["file", "link to nowhere", "link to a folder"])
+def test_what_lies_in_the_place_of_the_lock_and_is_no_folder_is_told(state: str, odd: str, tmp_path: Path):
+    place = Path(state) / "lock"
+    place.parent.mkdir()
+    if odd == "file":
+        place.touch()
+    else:
+        place.symlink_to(tmp_path if odd == "link to a folder" else tmp_path / "nowhere")
+    for ask in (
+        lambda: lock.show(primary, state),
+        lambda: lock.take(primary, state, lock.me("lingctl stop")),
+    ):
+        with pytest.raises(NodeError) as told:
+            ask()
+        assert told.value.code == "lock-failed" and f"{place} is no folder" in told.value.evidence
+
+
 def test_a_lock_that_cannot_be_looked_at_is_not_free(state: str):
     Path(state).mkdir()
     assert lock.show(primary, state) is None

@@ -4,9 +4,10 @@ from lingctl.flows.serve.chat import chat
 from lingctl.output.verbs.chat import Silent
 from lingctl.serving.chat import ChatOptions, Conversation
 from lingctl.serving.endpoint import endpoint_at
-from lingctl.serving.http.answers import Joiner, joined
+from lingctl.serving.http.answers import Joiner, Piece, joined
 from lingctl.serving.http.api import COMPLETIONS
-from lingctl.serving.http.client import Client
+from lingctl.serving.http.client import Client, StreamEvent
+from lingctl.serving.http.streamed import Hearing, gather
 from tests.serving_server import GOOD_BASE, GOOD_CHAT, Serving, serve
 from tests.slow_talker import talking
 
@@ -60,6 +61,22 @@ def test_a_model_that_cannot_chat_continues_the_text_where_that_was_left_open():
         opened = Conversation(client, ChatOptions(), otherwise=COMPLETIONS)
         assert "".join(part.text for part in opened.ask("My name is")) == GOOD_BASE
         assert not opened.chats
+
+
+@pytest.mark.parametrize("half", ["\udce4", "\udce4\udcb8"])
+def test_a_character_that_the_whole_text_makes_whole_is_told_once(half):
+    pieces = [Piece("ab"), Piece(half), Piece("", "stop", whole="ab中", last=True)]
+    told = gather([*(StreamEvent(1.0, piece) for piece in pieces), StreamEvent(1.0, Piece(), done=True)])
+    assert (told.text, told.trouble) == ("ab中", None)
+    hearing = Hearing()
+    shown = [part.text for piece in pieces for part in hearing.hear(StreamEvent(1.0, piece))]
+    assert "".join([*shown, *(part.text for part in hearing.rest())]) == "ab中"
+
+
+def test_a_call_is_told_beside_an_answer_that_is_told_anew():
+    thoughts = Piece("Yes", reasoning="hm", tool_call="look()", afresh=True)
+    told = gather([StreamEvent(1.0, Piece("hm")), StreamEvent(1.0, thoughts)])
+    assert (told.reasoning, told.text, told.tool_call) == ("hm", "Yes", "look()")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingctl.serving.http.answers import Piece
+from lingctl.serving.http.api import CHAT
+from lingctl.serving.http.events import EventReader
 from lingctl.serving.http.sse import LARGEST_EVENT, MalformedStream, SseParser
+from lingctl.serving.trouble import ExchangeTrouble
 
 
 def events(data):
@@ -75,3 +79,15 @@ def test_cuts_between_segments_do_not_matter(payloads, newline, space, data):
         found += parser.feed(wire[start:end])
     parser.close()
     assert found == [p.encode() for p in payloads]
+
+
+@pytest.mark.parametrize(
+    "behind", [b"oops\n\n", b"data: " + b"x" * LARGEST_EVENT], ids=["garbage", "endless"]
+)
+def test_what_came_before_something_else_is_told_however_the_stream_is_cut(behind):
+    event = b'data: {"choices": [{"delta": {"content": "I am"}}]}\n\n'
+    told = EventReader(CHAT).feed(event + behind)
+    assert [piece.text for piece in told if isinstance(piece, Piece)] == ["I am"]
+    assert [piece.kind for piece in told if isinstance(piece, ExchangeTrouble)] == ["malformed"]
+    refused = EventReader(CHAT).feed(event + b'data: {"error": {"message": "gone"}}\n\n' + behind)
+    assert str(refused[-1]) == "error in the stream: gone" and len(refused) == 2

@@ -19,6 +19,7 @@ from lingctl.serving.trouble import ExchangeTrouble
     [
         ("http://服务.example:8000", "xn--zfr188b.example:8000"),
         ("http://[fd00::1]:1025", "[fd00::1]:1025"),
+        ("http://[fe80::1%eth0]:1025", "[fe80::1]:1025"),
         ("https://gateway.example", "gateway.example"),
         ("http://gateway.example:443", "gateway.example:443"),
     ],
@@ -48,6 +49,36 @@ def test_a_head_whose_lines_end_bare_is_read():
     assert reader.complete
 
 
+@pytest.mark.parametrize("fields", ["Content-Length:\r\n 2", "Content-Length: 2\nX: a\n\tContent-Length: 1"])
+def test_a_field_that_goes_on_in_the_next_line_is_one(fields):
+    reader = ResponseReader()
+    assert reader.feed(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\nok".encode()) == b"ok"
+    assert reader.complete
+
+
+def test_an_answer_of_two_lengths_is_none():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: %b\r\n\r\nok"
+    assert ResponseReader().feed(head % b"2") == b"ok"
+    with pytest.raises(WireError, match="Content-Length '2' and '1'"):
+        ResponseReader().feed(head % b"1")
+
+
+def test_a_length_without_end_is_not_shown_whole():
+    with pytest.raises(WireError, match=r"Content-Length 'x{40}'$"):
+        ResponseReader().feed(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n" % (b"x" * 30_000))
+
+
+@pytest.mark.parametrize(
+    ("behind", "whole"), [(b"0\r\n", True), (b"0\r\nX: a\r\nY", True), (b"0", False), (b"", False)]
+)
+def test_chunks_are_whole_with_the_last_one_also_where_the_connection_is_closed_there(behind, whole):
+    reader = ResponseReader()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert reader.feed(head + b"2\r\nok\r\n" + behind) == b"ok"
+    assert not reader.complete
+    assert reader.end() is whole
+
+
 def test_what_does_not_begin_as_http_is_told_before_its_end():
     with pytest.raises(WireError, match="SSH-2"):
         ResponseReader().feed(b"SSH-2.0-OpenSSH_9.6\r\n")
@@ -61,7 +92,7 @@ def test_interim_answers_without_end_are_cut_off():
 
 
 @contextmanager
-def answering(wire):
+def answering(wire, *, stays=True):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():
@@ -69,7 +100,8 @@ def answering(wire):
             with connection:
                 connection.recv(65536)
                 connection.sendall(wire)
-                connection.recv(1)
+                if stays:
+                    connection.recv(1)
 
         threading.Thread(target=serve, daemon=True).start()
         yield Address("http", "127.0.0.1", server.getsockname()[1], "")
@@ -86,3 +118,16 @@ def test_whoever_reads_slowly_is_not_taken_for_a_silent_service():
                 if got < 100_000:
                     time.sleep(0.4)
     assert got == 200_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"Content-Length: 9\r\n\r\nok", "7 bytes early"),
+        (b"Transfer-Encoding: chunked\r\n\r\n9\r\nok", "early"),
+    ],
+)
+def test_how_much_of_an_answer_is_missing_is_told_where_it_is_known(answer, told):
+    with answering(b"HTTP/1.1 200 OK\r\n" + answer, stays=False) as address:
+        *_, last = stream(HttpRequest(address, "GET", "/"), Limits())
+    assert str(last) == f"closed: the answer ends {told}"

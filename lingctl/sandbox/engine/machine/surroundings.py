@@ -39,6 +39,12 @@ def _below_driver(folder: Path) -> bool:
     return any(home.is_dir() for home in homes)
 
 
+def own_cards() -> list[int]:
+    """Physical ids of the cards in this container, ascending."""
+    names = [re.fullmatch(r"davinci(\d+)", path.name) for path in device_folder().glob("davinci*")]
+    return sorted({int(match[1]) for match in names if match} - this_site().missing)
+
+
 def visible_cards() -> list[int]:
     """Physical ids of the cards that a process may use, in the order in which they are counted from 0.
 
@@ -46,8 +52,7 @@ def visible_cards() -> list[int]:
     and ends at the first number that is none; numbers that do not ascend are no cards at all. Users' reports:
     vllm-ascend in a container with one card of several, gpustack 2527, 3225 and 3352.
     """
-    names = [re.fullmatch(r"davinci(\d+)", path.name) for path in device_folder().glob("davinci*")]
-    present = sorted({int(match[1]) for match in names if match} - this_site().missing)
+    present = own_cards()
     chosen = os.environ.get(VISIBLE)
     if chosen is None:
         return present

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lingctl.sandbox.card_holders import hold
 from lingctl.sandbox.engine.console import Console
 from lingctl.sandbox.engine.machine.processes import WORKERS, start_worker
 from lingctl.sandbox.engine.machine.shared_memory import NoRoom, SharedMemory
@@ -12,6 +13,7 @@ from lingctl.sandbox.engine.machine.site import Site, this_site
 from lingctl.sandbox.engine.machine.surroundings import (
     VISIBLE,
     foreign_segments,
+    own_cards,
     shared_memory_fault,
     visible_cards,
 )
@@ -226,7 +228,18 @@ class BringUp:
         self._console.model("INFO", f"CpuBlockNum:1; NpuBlockNum: {BLOCKS}")
 
 
+# Of a card that another container has: two users' logs of CANN (vllm-ascend 248 is one), in the form of
+# gpustack 3352, which is of another cause. What MindIE itself says is not known.
+_HELD = (
+    "RuntimeError: init:build/CMakeFiles/torch_npu.dir/compiler_depend.ts:292 NPU function error: "
+    "aclrtGetDeviceCount(&device_count), error code is 507899\n"
+    "GetDeviceCount:Call drvGetDevNum, drvRetCode=87."
+)
+
+
 def _check_cards(devices: list[int]) -> None:
+    if not hold(own_cards()):
+        raise LoadError(_HELD)
     visible = visible_cards()
     beyond = [device for device in devices if device >= len(visible)]
     if beyond:
