@@ -26,9 +26,9 @@ class Limits:
     """Time limits in seconds, and one of size."""
 
     connect: float = 5.0  # for the connection and the TLS handshake, each
-    # longest time without the answer going on: until its head is whole, between two parts of its body, and
-    # until its end. Bytes that belong to none of these (interim answers, a head that drips, trailers) do not
-    # count.
+    # longest time without the request being taken or the answer going on: until its head is whole, between
+    # two parts of its body, and until its end. Bytes that belong to none of these (interim answers, a head
+    # that drips, trailers) do not count.
     idle: float = 60.0
     total: float = 300.0  # for the whole exchange
     largest: int = LARGEST_ANSWER  # bytes of the body
@@ -101,7 +101,7 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
     reader = ResponseReader()
     try:
         sent = request_bytes(request.address, request.method, request.path, request.headers, request.body)
-        connection.sendall(sent)
+        _send(connection, sent, limits, ends_at)
         yield from _answer(connection, reader, limits, ends_at)
     except OSError as error:
         trouble = _trouble(error, limits)
@@ -116,6 +116,17 @@ def stream(request: HttpRequest, limits: Limits) -> Iterator[Head | Chunk | Exch
         yield ExchangeTrouble("malformed", str(error), reader.status)
     finally:
         connection.close()
+
+
+def _send(connection: socket.socket, request: bytes, limits: Limits, ends_at: float) -> None:
+    """Send it, as slowly as the link and the service take it. Raises OSError."""
+    left = memoryview(request)
+    while left:
+        seconds = min(limits.idle, ends_at - time.perf_counter())
+        if seconds <= 0:
+            raise TimeoutError
+        connection.settimeout(seconds)
+        left = left[connection.send(left[:_READ]) :]
 
 
 def _answer(

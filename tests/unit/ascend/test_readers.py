@@ -81,6 +81,40 @@ def test_silence_and_time_limits_are_no_facts(reader: object) -> None:
     assert isinstance(late, Unread)
 
 
+def test_a_ping_whose_time_ran_out_is_no_fact_although_its_counts_stand_there() -> None:
+    counts = "3 packets transmitted, 3 received, 0.00% packet loss\n"
+    assert ping.read_ping(Answer(counts, "", 1)) == ping.Ping(3, 3)
+    assert isinstance(ping.read_ping(Answer(counts, "", 124)), Unread)
+    assert isinstance(ping.read_ping(Answer(counts[:-1], "", 0)), Unread)
+
+
+def test_that_nothing_is_set_is_not_believed_of_a_query_whose_time_ran_out() -> None:
+    unset = "Get ip failed, because no ip was preset there!\n"
+    assert hccn.read_address(Answer("", unset, 1)) is None
+    assert isinstance(hccn.read_address(Answer("", unset, 124)), Unread)
+
+
+def test_an_inner_address_that_is_none_is_no_fact() -> None:
+    said = "vnic link status: UP\nvnic ipaddr: {}\nvnic netmask: 255.255.0.0\n"
+    assert isinstance(vnic.read_vnic(Answer(said.format("192.168.0.1"), "", 0)), vnic.Vnic)
+    assert isinstance(vnic.read_vnic(Answer(said.format("192.168.0"), "", 0)), Unread)
+
+
+def test_changes_of_a_link_that_are_counted_and_not_shown_are_no_fact() -> None:
+    said = "[devid 0]link up count : {}\n[devid 0]link change records :\nNA\n"
+    assert signal.read_link_history(Answer(said.format(0), "", 0)) == signal.LinkHistory((), 0, None)
+    assert isinstance(signal.read_link_history(Answer(said.format(2), "", 0)), Unread)
+
+
+def test_a_file_that_cannot_be_read_is_told_as_one() -> None:
+    absent = "cat: /etc/hccn.conf: No such file or directory\n"
+    for reader in (conf.read_conf, versions.read_version):
+        told = reader(Answer("", absent, 1))
+        assert (
+            isinstance(told, Unread) and "file cannot be read" in told.text and absent.strip() in told.quote
+        )
+
+
 CARD_READERS = {
     "link": hccn.read_link,
     "address": hccn.read_address,

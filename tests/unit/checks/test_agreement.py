@@ -148,3 +148,9 @@ def test_a_taken_port_is_not_blamed_on_others_when_the_own_daemon_is_not_known(
     world = World.healthy().set("node2", question, answer)
     world.set("node2", "listeners", listed("LISTEN 0 128 *:1120 *:*\n"))
     assert ("port", "node2", None, "unknown") in world.trouble()
+
+
+def test_what_makes_all_alike_whatever_is_right_is_said_once() -> None:
+    same = Same("x", Verdict.FAILURE, "odd", "differ", lambda place, value: f"look at {place[0]}")
+    (finding,) = judge_same(same, {("node1", None): 1, ("node2", None): 2})
+    assert finding.remedy == "on node1: look at node1; on node2: look at node2"

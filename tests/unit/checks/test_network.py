@@ -478,3 +478,11 @@ def test_every_trouble_says_what_to_type() -> None:
         for finding in world.judged():
             if finding.verdict in (Verdict.FAILURE, Verdict.WARNING):
                 assert finding.remedy, (case.name, finding.check)
+
+
+def test_an_address_that_some_products_reserve_is_not_judged_where_the_product_is_not_known() -> None:
+    world = World.healthy(2).set("node1", "pci", listed("pci devices: 0\n"))
+    world.set("node1", "npus", said("?\n")).set("node1", "chips", said("?\n"))
+    world.set("node1", "card:1:address", said("ipaddr:192.168.2.10\nnetmask:255.255.0.0\n"))
+    found = [f for f in world.judged() if f.check == "ip" and (f.node, f.device) == ("node1", 1)]
+    assert [f.verdict for f in found] == [Verdict.UNKNOWN] and "192.168.2.0/24" in found[0].message

@@ -220,6 +220,23 @@ def test_pings_without_a_result_are_not_said_to_be_lost() -> None:
     assert "no answer" not in finding.message and "no result that can be read" in finding.message
 
 
+def test_of_a_card_of_which_not_all_is_known_it_is_not_said_that_nothing_reaches_it() -> None:
+    world = World.healthy(3)
+    odd = Unread("not-understood", "odd", "?!")
+    hits = [
+        Hit(hit.shot, odd if not hit.ok and hit.shot.source == ("node1", 1) else hit.ping)
+        for hit in _hits(world, {("node2", 1)})
+    ]
+    (finding,) = [f for f in mesh_findings(world.scope, world.facts, hits, 0) if f.verdict > Verdict.NOTE]
+    assert finding.message.endswith("is known to be answered in full")
+
+
+def test_an_image_is_brought_to_the_address_of_the_node_that_lacks_it() -> None:
+    world = World.healthy(2).set("node2", "image", complained("Error: No such image: mindie:1.0.0\n", 1))
+    (finding,) = [f for f in world.judged() if f.check == "image" and f.verdict is Verdict.NOTE]
+    assert finding.remedy.endswith("docker save mindie:1.0.0 | ssh 192.0.2.2 docker load")
+
+
 def test_an_address_that_is_not_known_is_not_called_absent() -> None:
     world = World.healthy(2).set("node2", "card:1:address", said("?\n"))
     hits = [Hit(shot, Ping(3, 3)) for shot in _shots(world)]

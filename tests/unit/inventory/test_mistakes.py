@@ -7,6 +7,7 @@ import pytest
 from lingctl.errors import ConfigurationError
 from lingctl.inventory.cluster import Cluster
 from lingctl.inventory.load import cluster_from
+from lingctl.inventory.yaml_text.odd_characters import odd_characters
 from lingctl.inventory.yaml_text.source import YamlSource
 
 HEAD = "name: demo\nmodel: Ling-plus\n"
@@ -258,3 +259,9 @@ def test_two_nodes_of_one_name_are_told_with_both_lines() -> None:
     )
     assert told.where == "hosts.yaml:6:5"
     assert "the other one is in line 4" in told.what
+
+
+def test_odd_characters_in_a_row_are_told_once_and_others_by_themselves():
+    found = [(odd.line, odd.column, odd.times) for odd in odd_characters("a：：b：c\n：：\n")]
+    assert [times for _, _, times in found] == [2, 1, 2]
+    assert [line for line, _, _ in found] == [1, 1, 2]

@@ -16,7 +16,7 @@ from lingctl.errors import ConfigurationError
 from lingctl.inventory.sections import Ssh
 from lingctl.inventory.ssh.machine import Machine, here
 from lingctl.inventory.ssh.resolve import resolve
-from lingctl.inventory.ssh.target import SshTarget
+from lingctl.inventory.ssh.target import NO_KEY_FILES, SshTarget
 
 NEEDS_SSH = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
 
@@ -85,6 +85,13 @@ CONFIGS = {
             User other
         Match originalhost unheard exec "touch TMP/must-not-run"
             User never
+        """,
+    "what is final counts after all else": """
+        Match final all
+            User late
+            Port 2298
+        Host node1
+            User early
         """,
     "match final": """
         Match final host 10.0.0.2
@@ -274,6 +281,11 @@ def test_a_value_equal_to_the_default_is_set_when_hosts_yaml_says_it(tmp_path: P
 def test_a_percent_sign_in_hosts_yaml_is_one(tmp_path: Path):
     target = resolved(tmp_path, "", known_hosts="/a%b/known hosts", key="/100%/id")
     assert (target.known_hosts, target.keys) == (("/a%b/known hosts",), ("/100%/id",))
+
+
+def test_without_login_by_key_no_agent_and_no_file_is_asked(tmp_path: Path):
+    target = resolved(tmp_path, "PubkeyAuthentication no\nIdentityFile /keys/a\n", key="/ours")
+    assert (target.agent, target.keys) == ("", NO_KEY_FILES)
 
 
 def test_match_user_sees_the_user_of_hosts_yaml(tmp_path: Path):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lingctl.engine.words.line_filter import LineFilter, line_time
+from lingctl.engine.words.log_lines import ANOTHER_LOG, read_lines
 from lingctl.flows.look.logs import duration_seconds
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 
@@ -49,6 +50,13 @@ def test_the_kernel_s_lines_are_of_the_year_that_is_near():
     line = "Dec 31 23:59:29 node1 kernel: Out of memory: Killed process 7 (mindie_llm)"
     assert line_time(line, EAST, near) == datetime(2025, 12, 31, 15, 59, 29, tzinfo=UTC)
     assert line_time(line, EAST) is None
+
+
+def test_a_day_that_few_years_have_is_of_one_that_has_it():
+    line = "Feb 29 23:59:29 node1 kernel: x"
+    near = datetime(2027, 12, 31, tzinfo=UTC)
+    assert line_time(line, EAST, near) == datetime(2028, 2, 29, 15, 59, 29, tzinfo=UTC)
+    assert line_time(line, EAST, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
 def test_what_is_no_time():
@@ -113,3 +121,23 @@ def test_a_line_has_the_rank_that_it_or_its_process_alone_names() -> None:
         sieve(line)
         told.append((sieve.of_rank, sieve.time and sieve.time.second))
     assert told == [(3, 0), (3, 1), (3, 1), (None, 1), (4, 2), (None, 3)]
+
+
+@pytest.mark.parametrize(
+    ("other", "tells"),
+    [
+        ("2025-11-26 10:00:00,1 [ERROR] of two days before\n  and what stands behind it", False),
+        ("2025-11-27 20:00:00,1 [ERROR] of a clock in another zone", True),
+        ("of a time that is not told", True),
+    ],
+)
+def test_another_log_tells_nothing_where_it_is_of_an_earlier_run(other: str, tells: bool) -> None:
+    lines = read_lines(f"2025-11-28 10:00:00,1 [INFO] a start\n{ANOTHER_LOG}{other}\n{ANOTHER_LOG}the third")
+    assert [line.text for line in lines][1:] == [*(other.splitlines() if tells else ()), "the third"]
+
+
+def test_what_ended_a_process_is_not_survived_in_any_of_its_logs() -> None:
+    log = "2025-11-28 10:00:00,1 [WARNING] trying\nTraceback (most recent call last):\nValueError: y\n"
+    both = f"{log}{ANOTHER_LOG}{log}"
+    assert [line.doubtful for line in read_lines(both)] == [False, True, True] * 2
+    assert not any(line.doubtful for line in read_lines(both, ended=True))

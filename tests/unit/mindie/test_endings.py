@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lingctl.engine.words.log_lines import read_lines
+from lingctl.mindie.logs.daemon_life import read_life
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 
 diagnose = MINDIE_LOGS.diagnose
@@ -168,3 +170,8 @@ def test_what_overtook_the_log_does_not_hide_how_the_end_began():
     stop = ABORTS.format(15).replace("00.000001", "00.400000")
     worker = "[2026-11-28 02:02:00,100] [9] [9] [llm] [INFO] [main.py-137] : Python process get signal:15\n"
     assert first(BEGIN + TAKEN + WORKERS + SERVES + worker + stop, "134") == "S1"
+
+
+def test_a_word_of_an_earlier_stage_sets_nothing_back():
+    console = BEGIN + TAKEN + WORKERS
+    assert read_life(read_lines(console + BEGIN)).stage is read_life(read_lines(console)).stage

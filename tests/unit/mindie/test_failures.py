@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.engine.vendor_codes import vendor_codes
 from lingctl.mindie.logs.log_reader import MINDIE_LOGS
 
 CATALOGUE = MINDIE_LOGS.catalogue
@@ -502,3 +503,10 @@ def test_network_trouble_is_the_cause_where_nobody_has_another():
 
 def test_healthy_nodes_have_no_diagnosis():
     assert diagnose({"node1": "Daemon start success!"}, set()) is None
+
+
+def test_a_vendor_s_code_that_a_row_names_has_its_vendor_s_meaning_and_the_row_s_remedy():
+    told, row = MINDIE_LOGS.look_up("ei0006"), MINDIE_LOGS.catalogue.named("E4")
+    assert told is not None
+    assert (told.code, told.rows, told.remedy, told.kind) == ("EI0006", ("E4",), row.remedy, row.kind)
+    assert told.meaning == vendor_codes()["EI0006"].meaning

@@ -209,6 +209,14 @@ def test_other_addresses_than_the_live_ones_are_named_by_card():
     assert [(f.where, f.verdict) for f in found] == [("node1 card 3", Verdict.FAILURE)]
 
 
+def test_ranks_in_another_order_are_named_by_card():
+    table = table_of(TWO)
+    one, other = table["server_list"][1]["device"][:2]
+    one["rank_id"], other["rank_id"] = other["rank_id"], one["rank_id"]
+    found = prove(json.dumps(table), TWO, addresses_of(TWO))
+    assert [f.where for f in found] == ["node2 card 0", "node2 card 1"]
+
+
 def test_a_file_that_is_no_table_is_not_proved():
     for text in ("", "{}", "[]", '{"server_list": 5}'):
         assert prove(text, TWO, addresses_of(TWO))[0].verdict is Verdict.FAILURE

@@ -305,6 +305,7 @@ def test_every_broken_rule_is_caught_by_name_and_alone(rule, generation, index):
         (S, {"somethingNew": 5}),
         (S, TLS | MANAGEMENT | METRICS),
         (S, TLS | {"managementPort": 1025, "metricsPort": 1025}),
+        (S, TLS | MANAGEMENT | METRICS | {"tlsCrlFiles": ["1", "2", "3", "4"]}),
         (S, {"interCommTLSEnabled": False, "interCommTlsCert": 5}),
         (B, BETWEEN),
         (B, BETWEEN | SEVERAL),

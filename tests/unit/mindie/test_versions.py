@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from lingctl.inventory.cluster import Cluster
 from lingctl.mindie.profile import PROFILES, profile_for
 from lingctl.mindie.versions import version_of_image
 from tests.unit.mindie.samples import make_cluster
+from tests.unit.vllm.samples import vllm_cluster
 
 # As they were published; each line's source is in lingctl/engine/versions.py.
 PUBLISHED = (
@@ -216,6 +218,27 @@ def test_a_large_value_is_shown_to_its_last_digit() -> None:
     cluster = make_cluster(serving={"max_input_tokens": 1234567})
     shown = {one.name: one.value for one in engine_of(cluster).shown(cluster, {})}
     assert shown["serving.max_input_tokens"] == "1234567"
+
+
+def test_an_image_of_both_engines_by_its_name_is_neither_s_alone() -> None:
+    cluster = make_cluster(container={"image": "registry.example/vllm-mindie:latest"})
+    assert not engine_of(cluster).remarks(cluster)
+
+
+@pytest.mark.parametrize("cluster_with", [make_cluster, vllm_cluster])
+def test_what_lies_between_nodes_is_told_of_where_there_are_several(
+    cluster_with: Callable[..., Cluster],
+) -> None:
+    one, two = (cluster_with(nodes=nodes) for nodes in (1, 2))
+    assert [what for what, _ in engine_of(one).encryption(one).words] == ["HTTPS"]
+    assert [what for what, _ in engine_of(two).encryption(two).words] == ["HTTPS", "TLS between nodes"]
+
+
+def test_a_shown_value_says_what_set_it() -> None:
+    cluster = make_cluster(serving={"port": 2000}, container={"image": "registry.example/mindie:3.0.0"})
+    sources = {one.name: one.source for one in engine_of(cluster).shown(cluster, {"mindie": "--mindie"})}
+    assert (sources["mindie"], sources["serving.port"]) == ("--mindie", "hosts.yaml")
+    assert (sources["container.image"], sources["container.privileged"]) == ("hosts.yaml", "default")
 
 
 def test_what_is_taken_over_is_among_the_shown_values() -> None:

@@ -107,6 +107,28 @@ def answering(wire, *, stays=True):
         yield Address("http", "127.0.0.1", server.getsockname()[1], "")
 
 
+def test_a_long_request_may_take_as_long_as_the_link_needs():
+    """How long connecting may take is no limit of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        read = []
+
+        def serve():
+            connection, _ = server.accept()
+            with connection, connection.makefile("rb") as file:
+                time.sleep(0.6)  # meanwhile more waits to be sent than a socket holds
+                while (line := file.readline().strip()) != b"":
+                    length = line.removeprefix(b"Content-Length: ")
+                    read.append(length)
+                read.append(len(file.read(int(read[-1]))))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = Address("http", "127.0.0.1", server.getsockname()[1], "")
+        request = HttpRequest(address, "POST", "/", {"prompt": "x" * (24 << 20)})
+        (head,) = stream(request, Limits(connect=0.2))
+    assert head.status == 204 and read[-1] > 24 << 20
+
+
 def test_whoever_reads_slowly_is_not_taken_for_a_silent_service():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
     got = 0

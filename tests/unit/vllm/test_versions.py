@@ -43,6 +43,13 @@ def test_a_version_has_its_own_rules_or_those_of_the_nearest_earlier(
     assert (found.norm_head, found.kv_replication, found.nodes) == (norm_head, kv_replication, nodes)
 
 
+def test_a_version_for_processors_alone_is_taken_over_for_cards():
+    """What is taken over from it is of an image of vllm-ascend, where CANN has to be found."""
+    alone, later = vllm_profile_for("0.32.0"), vllm_profile_for("0.40.1")
+    assert (alone.ascend, alone.set_env) == (False, ())
+    assert later.ascend and later.set_env == vllm_profile_for("0.23.0").set_env != ()
+
+
 @pytest.mark.parametrize(
     ("version", "code", "word"),
     [
