@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingctl.ascend.questions import NodeRequest, questions
+from lingctl.ascend.questions import questions
+from lingctl.ascend.scope import NodeScope, Scope
 from lingctl.remote.probe import probe_script, read_answers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -176,7 +177,8 @@ def measured(words: list[str], log: Path, environment: dict[str, str] | None = N
 
 
 def the_probe() -> str:
-    return probe_script(questions(NodeRequest(tuple(range(CARDS)), ("/dev/shm",)))).text
+    node = NodeScope("node", tuple(range(CARDS)))
+    return probe_script(questions(Scope((node,), disks=("/dev/shm",)), node)).text
 
 
 def readme_loops(nodes: Cluster, log: Path) -> Cost:
