@@ -10,22 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from lingctl.errors import LingctlError
+from lingctl.events import ignore
+from lingctl.findings import Verdict
+from lingctl.flows.serve import asked_service
+from lingctl.flows.serve.asked_service import ClusterService
+from lingctl.flows.serve.proof_shares import shares_of
+from lingctl.flows.serve.proof_texts import ProofOptions
+from lingctl.flows.serve.prove import prove_cluster, prove_endpoint
+from lingctl.inventory.load import load_cluster
+from lingctl.node.prove.request import alone
+from lingctl.remote.group import Group
+from lingctl.remote.local import LocalConnection
+from tests import forked
+
 torch = pytest.importorskip("torch")
 
-from lingctl.errors import LingctlError  # noqa: E402  (only where torch is)
-from lingctl.events import ignore  # noqa: E402  (as above)
-from lingctl.findings import Verdict  # noqa: E402  (as above)
-from lingctl.flows.serve import asked_service  # noqa: E402  (as above)
-from lingctl.flows.serve.asked_service import ClusterService  # noqa: E402  (as above)
-from lingctl.flows.serve.proof_shares import shares_of  # noqa: E402  (as above)
-from lingctl.flows.serve.proof_texts import ProofOptions  # noqa: E402  (as above)
-from lingctl.flows.serve.prove import prove_cluster, prove_endpoint  # noqa: E402  (as above)
-from lingctl.inventory.load import load_cluster  # noqa: E402  (as above)
-from lingctl.node.prove.request import alone  # noqa: E402  (as above)
-from lingctl.remote.group import Group  # noqa: E402  (as above)
-from lingctl.remote.local import LocalConnection  # noqa: E402  (as above)
-from tests import forked  # noqa: E402  (as above)
-from tests.parity.checkpoints import case, make_tensors, write_checkpoint  # noqa: E402  (as above)
+from tests.parity.checkpoints import case, make_tensors, write_checkpoint  # noqa: E402  (only where torch is)
 from tests.parity.reference import Reference  # noqa: E402  (as above)
 from tests.prove.service import Said, Telling, serving  # noqa: E402  (as above)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lingctl.node.prove.arrays import NumpyArrays
+
 torch = pytest.importorskip("torch")
 llama = pytest.importorskip("xllamacpp", reason="pip install xllamacpp gguf")
 gguf = pytest.importorskip("gguf", reason="pip install xllamacpp gguf")
 
-from lingctl.node.prove.arrays import NumpyArrays  # noqa: E402  (only where torch is)
-from tests.parity.checkpoints import case, write_checkpoint  # noqa: E402  (as above)
+from tests.parity.checkpoints import case, write_checkpoint  # noqa: E402  (only where torch is)
 from tests.prove.test_reference import TOKENS, logits_of, tensors_of  # noqa: E402  (as above)
 
 pytestmark = pytest.mark.torch

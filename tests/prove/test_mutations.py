@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pytest
 
+from lingctl.findings import Verdict
+
 torch = pytest.importorskip("torch")
 
-from lingctl.findings import Verdict  # noqa: E402  (only where torch is)
-from tests.parity.checkpoints import case, make_tensors, write_checkpoint  # noqa: E402  (as above)
+from tests.parity.checkpoints import case, make_tensors, write_checkpoint  # noqa: E402  (only where torch is)
 from tests.parity.engine import contract_tree, edited_overlay, load_rank, run_ranks  # noqa: E402  (as above)
 from tests.parity.test_mutations import _RANKS, _REFUSED, MUTATIONS  # noqa: E402  (as above)
 from tests.prove.proving import proved  # noqa: E402  (as above)

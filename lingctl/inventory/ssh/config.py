@@ -93,7 +93,8 @@ class HostSettings:
         """What each token of ssh_config stands for, as far as is known."""
         around, jump = self.around, self.text("proxyjump")
         user, port = self.text("user") or around.user, self.text("port") or "22"
-        whole = hashlib.sha1(os.fsencode(f"{around.host}{self.host}{port}{user}")).hexdigest()  # noqa: S324  (a file's name)
+        named = os.fsencode(f"{around.host}{self.host}{port}{user}")
+        whole = hashlib.sha1(named, usedforsecurity=False).hexdigest()
         return {
             "C": whole,
             "L": around.host.partition(".")[0],

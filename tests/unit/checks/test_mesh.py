@@ -11,18 +11,18 @@ from lingctl.ascend.cards.ping import Ping
 from lingctl.ascend.scope import CardPlace
 from lingctl.ascend.unread import Unread
 from lingctl.checks.reach.mesh import Hit, mesh_findings
-from lingctl.checks.reach.mesh_plan import Shot, plan_mesh
+from lingctl.checks.reach.mesh_plan import Mode, Shot, plan_mesh
 from lingctl.checks.reach.picture import mesh_picture
 from lingctl.findings import Verdict
 from tests.unit.checks.world import CARDS, World, complained, said
 
 
-def _shots(world: World, mode: str = "rotation") -> list[Shot]:
-    planned = plan_mesh(world.scope, world.facts, mode)  # type: ignore[arg-type]
+def _shots(world: World, mode: Mode = "rotation") -> list[Shot]:
+    planned = plan_mesh(world.scope, world.facts, mode)
     return [shot for shots in planned.values() for shot in shots]
 
 
-def _hits(world: World, bad: set[CardPlace], mode: str = "rotation", received: int = 0) -> list[Hit]:
+def _hits(world: World, bad: set[CardPlace], mode: Mode = "rotation", received: int = 0) -> list[Hit]:
     return [
         Hit(shot, Ping(3, received if {shot.source, shot.target} & bad else 3))
         for shot in _shots(world, mode)

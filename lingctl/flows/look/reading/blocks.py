@@ -11,9 +11,12 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lingctl.release.evidence.gathered import GZIP
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # A bound for what anything may unpack to.
 MOST_UNPACKED = 4_000_000_000
@@ -59,12 +62,13 @@ class _Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # a BufferedReader gives one
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        room = memoryview(buffer)
         self._ready = self._ready or next(self._blocks, b"")
         while not self._given and len(self._ready) < _BEGINNING and (more := next(self._blocks, b"")):
             self._ready += more
-        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
-        buffer[: len(part)] = part
+        part, self._ready = self._ready[: len(room)], self._ready[len(room) :]
+        room[: len(part)] = part
         self._given += len(part)
         return len(part)
 
